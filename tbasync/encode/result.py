@@ -1,0 +1,23 @@
+"""What every encoder returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One value, encoded: a pure function's whole result, so that encoders need no files and no warnings.
+
+    Attributes:
+        summary: a serialized `Summary` message; empty when the kind writes no event of its own.
+        nonfinite: how many NaN and infinite elements were left out (counted in `stats()`).
+        notes: what a user should be told once per tag, such as "audio beyond [-1, 1] was clipped".
+        files: further files to write under the run's directory, by relative path (the projector's).
+    """
+
+    summary: bytes
+    nonfinite: int = 0
+    notes: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)

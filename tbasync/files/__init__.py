@@ -1,0 +1,1 @@
+"""Event files on disk: whole records appended, and read back."""
