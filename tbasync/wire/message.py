@@ -11,7 +11,7 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
 def varint(value: int) -> bytes:
-    """`value` as a base-128 varint; negative integers as protobuf's int64 does (ten bytes, two's complement)."""
+    """`value` as a base-128 varint; negative integers as protobuf's int64 does (two's complement)."""
     value &= 0xFFFF_FFFF_FFFF_FFFF
     if value < 0x80:
         return bytes((value,))
