@@ -1,5 +1,17 @@
 """tbasync: asynchronous TensorBoard event logging that stays off the training step's critical path."""
 
 from ._version import __version__
+from .errors import LoggingError, QueueFullError, TbasyncError, TbasyncWarning, WriterStalledError
+from .pipeline.stats import Stats
+from .writer import SummaryWriter
 
-__all__ = ["__version__"]
+__all__ = [
+    "LoggingError",
+    "QueueFullError",
+    "Stats",
+    "SummaryWriter",
+    "TbasyncError",
+    "TbasyncWarning",
+    "WriterStalledError",
+    "__version__",
+]

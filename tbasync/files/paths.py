@@ -1,0 +1,25 @@
+"""Where runs lie: default directories, and sub-runs that cannot leave their parent."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime
+
+
+def default_log_dir(comment: str) -> str:
+    """`runs/<date>_<time>_<host><comment>`, as torch's and tensorboardX's writers name it."""
+    return os.path.join("runs", f"{datetime.now():%b%d_%H-%M-%S}_{socket.gethostname()}{comment}")
+
+
+def sub_run(log_dir: str, name: str) -> str:
+    """The directory of the sub-run `name`, below `log_dir`.
+
+    Raises:
+        ValueError: the name would lead out of `log_dir`, or be `log_dir` itself.
+    """
+    path = f"{log_dir}/{name}"
+    inside = os.path.normpath(name)
+    if "\0" in name or os.path.isabs(name) or inside.split(os.sep)[0] in (os.pardir, os.curdir):
+        raise ValueError(f"{name!r} cannot name a run: it leads out of the run's directory {log_dir!r}")
+    return path

@@ -1,0 +1,361 @@
+"""SummaryWriter: the face. Each `add_*` freezes what it is given and pushes it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import time
+from typing import Any, TypeVar
+
+from .encode.result import Encoded
+from .encode.scalar import described_scalar, scalar_tensor
+from .file_writer import FileWriter
+from .files.paths import default_log_dir, sub_run
+from .pipeline.faults import OnError
+from .pipeline.freeze import check_tag, freeze_scalar, freeze_step, freeze_wall_time
+from .pipeline.items import Metrics, Summary
+from .pipeline.pipeline import Options, Pipeline
+from .pipeline.queue import OnFull
+from .pipeline.stats import Stats
+
+_Writer = TypeVar("_Writer", bound="SummaryWriter")
+
+
+@functools.cache
+def _default_bins() -> tuple[float, ...]:
+    """The edges of `bins="tensorflow"`: 0 and ±1e-12 · 1.1**k below 1e20, multiplied up one by one."""
+    positive = []
+    edge = 1e-12
+    while edge < 1e20:
+        positive.append(edge)
+        edge *= 1.1
+    return (*(-edge for edge in reversed(positive)), 0.0, *positive)
+
+
+class SummaryWriter:
+    """Logs to TensorBoard event files from a training loop without holding it up.
+
+    A drop-in for `torch.utils.tensorboard.SummaryWriter`, and for tensorboardX's: every `add_*` freezes the
+    value, appends it to a queue and returns; one thread encodes and writes. Any thread may call any method.
+
+    What was logged reaches the operating system within `interval` seconds without further ado, and all of it
+    at a normal end of the process. `flush()` and `close()` are there to know it has.
+
+    Attributes:
+        log_dir: the run's directory; also `logdir` and `get_logdir()`.
+        purge_step: as given until the purge has been written, then None.
+        max_queue: as given; without effect, for the queue is bounded by `capacity` and `max_items`.
+        flush_secs: as given; without effect for local files, which are written every `interval` seconds.
+        filename_suffix: as given.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: float = 120,
+        filename_suffix: str = "",
+        *,
+        logdir: str | os.PathLike[str] | None = None,
+        interval: float = 0.25,
+        capacity: int = 256 << 20,
+        max_items: int = 200_000,
+        on_full: OnFull = "block",
+        on_error: OnError = "warn",
+    ) -> None:
+        """Creates the run's directory and event file.
+
+        Args:
+            log_dir: the run's directory; None is `runs/<date>_<time>_<host><comment>`.
+            comment: ends the default directory's name; without effect when `log_dir` is given.
+            purge_step: hides what earlier event files of the directory hold from this step on: for a job
+                that resumes from a checkpoint.
+            max_queue: accepted for compatibility.
+            flush_secs: accepted for compatibility.
+            filename_suffix: ends the event files' names.
+            logdir: tensorboardX's name for `log_dir`.
+            interval: seconds within which what was logged reaches the operating system; also how often the
+                thread wakes while there is work. 0 writes at once and costs the most.
+            capacity: bytes that may wait to be written. One value larger than that is taken when nothing
+                else waits.
+            max_items: calls that may wait to be written.
+            on_full: what a call does when there is no room: `"block"` waits for some (not while files cannot
+                be written: it drops then), `"drop_newest"` and `"drop_oldest"` lose a value and count it,
+                `"raise"` loses the value and raises `QueueFullError`.
+            on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
+                and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
+                call of any method as well; a callable is given the exception, on the writer thread.
+
+        Raises:
+            OSError: the directory or file cannot be made.
+            TypeError, ValueError: an option is not what it should be.
+        """
+        chosen = log_dir or logdir or default_log_dir(comment)
+        self.log_dir = os.fspath(chosen)
+        self.purge_step = None if purge_step is None else freeze_step(purge_step)
+        self.max_queue = max_queue
+        self.flush_secs = flush_secs
+        self.filename_suffix = filename_suffix
+        options = Options(self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error)
+        self._pipeline = Pipeline(options, self.purge_step)
+        self.purge_step = None
+        self._queue = self._pipeline.queue
+        self._defaults: tuple[int, float | None] = (0, None)
+        self._writers: dict[str, FileWriter] = {}
+        self._finalizer = weakref.finalize(self, self._pipeline.abandon)
+        self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
+
+    # -- scalars -------------------------------------------------------------------------------------------
+
+    def add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+        *,
+        display_name: str | None = None,
+        summary_description: str | None = None,
+    ) -> None:
+        """Logs one number.
+
+        Args:
+            tag: the series' name.
+            scalar_value: a real number: Python's or numpy's, or an array or tensor of one element. NaN and
+                infinities are logged. Stored as float32; beyond its range it is infinite.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+            new_style: store a tensor, as `tf.summary` does.
+            double_precision: with `new_style`, store a float64.
+            display_name: the chart's title, if not the tag (tensorboardX).
+            summary_description: the chart's description in Markdown (tensorboardX).
+
+        Raises:
+            TypeError: `tag` is no str, `global_step` no integer, `scalar_value` no real number.
+            ValueError: `scalar_value` has not one element, or `global_step` does not fit 64 bits.
+        """
+        # The common call, spelled out: this is the critical path, and a function call would double it.
+        if (
+            type(scalar_value) is float
+            and type(global_step) is int
+            and type(tag) is str
+            and walltime is None
+            and new_style is False
+            and display_name is None
+            and summary_description is None
+            and -1 < global_step < 0x3FFF_FFFF
+        ):
+            queue = self._queue
+            queue.append((tag, scalar_value, global_step, time()))
+            if len(queue.items) > queue.limit:
+                queue.attend()
+            return
+        check_tag(tag)
+        value = freeze_scalar(scalar_value)
+        if new_style:
+            self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)), 0)
+        elif display_name or summary_description:
+            described = (value, display_name or "", summary_description or "")
+            self._push(tag, global_step, walltime, described_scalar, described, 0)
+        else:
+            self._push_scalar(str(tag), value, *self._moment(global_step, walltime))
+
+    def log_metrics(
+        self, metrics: Mapping[str, Any], step: Any = None, walltime: float | None = None
+    ) -> None:
+        """Logs several numbers of one step with a single push: one wall time, and a fraction of the cost.
+
+        Args:
+            metrics: tag -> value, as `add_scalar` takes them. It may be changed after the call.
+            step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
+        """
+        self._queue.put(Metrics(None, _freeze_metrics(metrics), *self._moment(step, walltime)))
+
+    def add_scalars(
+        self,
+        main_tag: str,
+        tag_scalar_dict: Mapping[str, Any],
+        global_step: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Logs several numbers to be compared in one chart: one sub-run for each, all with the tag `main_tag`.
+
+        Args:
+            main_tag: the chart's name. The sub-runs are `<main_tag>_<key>` below the run's directory, with
+                the slashes of `main_tag` made underscores.
+            tag_scalar_dict: sub-run's key -> value, as `add_scalar` takes it.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
+                of the values is logged.
+        """
+        check_tag(main_tag)
+        moment = self._moment(global_step, walltime)
+        prefix = main_tag.replace("/", "_")
+        values = _freeze_metrics(tag_scalar_dict)
+        runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
+        for run, value in zip(runs, values.values(), strict=True):
+            self._note_run(run)
+            self._queue.put(Metrics(run, {main_tag: value}, *moment))
+
+    # -- barriers ------------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float | None = None, *, fsync: bool = False) -> bool:
+        """Waits until everything pushed before this call, by any thread, is with the operating system.
+
+        A reader that opens the files the moment this returns True sees all of it.
+
+        Args:
+            timeout: seconds to wait at most; None waits for as long as the writer thread gets on.
+            fsync: wait until it is on the disk.
+
+        Returns:
+            False if the timeout passed first; nothing is lost then.
+
+        Raises:
+            LoggingError: something pushed before could not be logged, or the files cannot be written.
+            WriterStalledError: `timeout` is None and the writer thread has hung for a minute.
+            TbasyncError: called on the writer thread, which cannot wait for itself.
+        """
+        return self._pipeline.flush(timeout, fsync=fsync)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Flushes, ends the writer thread and closes the files; a second call does nothing.
+
+        The next `add_*` starts anew, with a new event file in the same directory.
+
+        Args:
+            timeout: seconds to wait at most; None waits for as long as the writer thread gets on. While
+                files cannot be written, how long to go on trying; None tries once.
+
+        Returns:
+            False if the timeout passed first: the thread goes on, and ends when it can.
+
+        Raises:
+            As `flush()`. The writer is closed all the same unless the thread hangs.
+        """
+        self._writers = {}
+        return self._pipeline.close(timeout)
+
+    def __enter__(self: _Writer) -> _Writer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def stats(self) -> Stats:
+        """What has been pushed, written, dropped and spent so far."""
+        return self._pipeline.stats()
+
+    # -- what third parties use ----------------------------------------------------------------------------
+
+    @property
+    def logdir(self) -> str:
+        """The run's directory."""
+        return self.log_dir
+
+    def get_logdir(self) -> str:
+        """The run's directory."""
+        return self.log_dir
+
+    @property
+    def file_writer(self) -> FileWriter | None:
+        """Takes ready-made events and summaries; None after `close()`."""
+        return None if self._pipeline.closed else self._writer_of(None)
+
+    @property
+    def all_writers(self) -> dict[str, FileWriter] | None:
+        """The run's and the sub-runs' file writers by directory; None after `close()`."""
+        if self._pipeline.closed:
+            return None
+        self._writer_of(None)
+        return self._writers
+
+    def _get_file_writer(self) -> FileWriter:
+        """`file_writer`, opened again if the writer was closed."""
+        self._pipeline.reopen()
+        return self._writer_of(None)
+
+    @property
+    def default_bins(self) -> list[float]:
+        """The 1,549 edges of `add_histogram(bins="tensorflow")`."""
+        return list(_default_bins())
+
+    @contextlib.contextmanager
+    def use_metadata(
+        self, *, global_step: Any = None, walltime: float | None = None
+    ) -> Iterator[SummaryWriter]:
+        """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
+        step = freeze_step(global_step)
+        before, self._defaults = self._defaults, (step, walltime)
+        try:
+            yield self
+        finally:
+            self._defaults = before
+
+    # -- pushing -------------------------------------------------------------------------------------------
+
+    def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
+        queue = self._queue
+        queue.append((tag, value, step, wall_time))
+        if len(queue.items) > queue.limit:
+            queue.attend()
+
+    def _push(
+        self,
+        tag: str,
+        step: Any,
+        walltime: float | None,
+        encode: Callable[..., Encoded],
+        arguments: Sequence[Any],
+        nbytes: int,
+        run: str | None = None,
+    ) -> None:
+        """Pushes a frozen value and the function that will encode it on the writer thread."""
+        self._queue.put(Summary(run, tag, *self._moment(step, walltime), encode, arguments, nbytes))
+
+    def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
+        """The step and wall time of a call, defaults filled in."""
+        default_step, default_time = self._defaults
+        wall_time = default_time if walltime is None else walltime
+        return (
+            default_step if step is None else freeze_step(step),
+            time() if wall_time is None else freeze_wall_time(wall_time),
+        )
+
+    def _note_run(self, run: str) -> None:
+        if run not in self._writers:
+            self._writers[run] = FileWriter(self._pipeline, run)
+
+    def _writer_of(self, run: str | None) -> FileWriter:
+        directory = run or self.log_dir
+        writer = self._writers.get(directory)
+        if writer is None:
+            writer = self._writers[directory] = FileWriter(self._pipeline, run)
+        return writer
+
+
+def _freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """A copy of `metrics` with plain floats for values; names the metric that is at fault."""
+    frozen = dict(metrics)
+    if not set(map(type, frozen)) <= {str}:
+        for tag in frozen:
+            check_tag(tag)
+    if set(map(type, frozen.values())) != {float}:
+        for tag, value in frozen.items():
+            if type(value) is not float:
+                frozen[tag] = freeze_scalar(value, f"the value of {tag!r}")
+    return frozen
