@@ -157,6 +157,30 @@ class SummaryWriter:
             if len(queue.items) > queue.limit:
                 queue.attend()
             return
+        self._add_scalar(
+            tag,
+            scalar_value,
+            global_step,
+            walltime,
+            new_style,
+            double_precision,
+            display_name=display_name,
+            summary_description=summary_description,
+        )
+
+    def _add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+        *,
+        display_name: str | None = None,
+        summary_description: str | None = None,
+    ) -> None:
+        """`add_scalar` for every value and option."""
         check_tag(tag)
         value = freeze_scalar(scalar_value)
         if new_style:
@@ -189,7 +213,7 @@ class SummaryWriter:
         global_step: Any = None,
         walltime: float | None = None,
     ) -> None:
-        """Logs several numbers to be compared in one chart: one sub-run for each, all with the tag `main_tag`.
+        """Logs several numbers to be compared in one chart: a sub-run for each, all tagged `main_tag`.
 
         Args:
             main_tag: the chart's name. The sub-runs are `<main_tag>_<key>` below the run's directory, with
@@ -299,12 +323,14 @@ class SummaryWriter:
         self, *, global_step: Any = None, walltime: float | None = None
     ) -> Iterator[SummaryWriter]:
         """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
-        step = freeze_step(global_step)
-        before, self._defaults = self._defaults, (step, walltime)
+        before, self._defaults = self._defaults, (freeze_step(global_step), walltime)
+        # The common call does not look at the defaults; within the context there is none.
+        vars(self)["add_scalar"] = self._add_scalar
         try:
             yield self
         finally:
             self._defaults = before
+            vars(self).pop("add_scalar", None)
 
     # -- pushing -------------------------------------------------------------------------------------------
 

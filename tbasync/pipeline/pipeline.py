@@ -305,7 +305,7 @@ class Pipeline:
         return ended
 
     def _die(self, death: BaseException) -> None:
-        """The worker itself has failed: a bug. What it was busy with is lost, the next push starts another."""
+        """The worker itself has failed, a bug: what it was busy with is lost, a push starts another."""
         worker, output = self._worker, self._output
         kept = worker.gathered + output.pending + self._given_up
         lost = worker.taken - worker.failed - output.lost - output.written - kept
