@@ -8,19 +8,29 @@ well-known types that they use; the package name `tbasync` keeps them apart from
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 # struct_pb2 puts google/protobuf/struct.proto into the pool, where hparams.proto looks for it.
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2  # noqa: F401
 from google.protobuf.internal import enum_type_wrapper
+from google.protobuf.message import Message
 
 DESCRIPTOR_SET = "descriptors.binpb"
 
 
+def _message_class(descriptor: Any) -> type[Message]:
+    """The class of `descriptor`, its nested messages among its attributes (the pure-Python runtime omits them)."""
+    message = message_factory.GetMessageClass(descriptor)
+    for name, nested in descriptor.nested_types_by_name.items():
+        if not hasattr(message, name) and not nested.GetOptions().map_entry:
+            setattr(message, name, _message_class(nested))
+    return message
+
+
 def _load() -> dict[str, dict[str, Any]]:
     """Package name -> simple name -> message class or enum wrapper, for all top-level types of the set."""
-    data = resources.files(__package__).joinpath(DESCRIPTOR_SET).read_bytes()
+    data = Path(__file__).with_name(DESCRIPTOR_SET).read_bytes()
     pool = descriptor_pool.Default()
     packages: dict[str, dict[str, Any]] = {}
     for proto in descriptor_pb2.FileDescriptorSet.FromString(data).file:
@@ -28,7 +38,7 @@ def _load() -> dict[str, dict[str, Any]]:
         file = pool.FindFileByName(proto.name)
         names = packages.setdefault(proto.package, {})
         for name, message in file.message_types_by_name.items():
-            names[name] = message_factory.GetMessageClass(message)
+            names[name] = _message_class(message)
         for name, enum in file.enum_types_by_name.items():
             names[name] = enum_type_wrapper.EnumTypeWrapper(enum)
     return packages
