@@ -20,7 +20,7 @@ DESCRIPTOR_SET = "descriptors.binpb"
 
 
 def _message_class(descriptor: Any) -> type[Message]:
-    """The class of `descriptor`, its nested messages among its attributes (the pure-Python runtime omits them)."""
+    """The class of `descriptor`, with its nested messages as attributes (pure-Python protobuf omits them)."""
     message = message_factory.GetMessageClass(descriptor)
     for name, nested in descriptor.nested_types_by_name.items():
         if not hasattr(message, name) and not nested.GetOptions().map_entry:
