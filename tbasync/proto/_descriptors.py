@@ -8,7 +8,7 @@ well-known types that they use; the package name `tbasync` keeps them apart from
 
 from __future__ import annotations
 
-from pathlib import Path
+import os.path
 from typing import Any
 
 # struct_pb2 puts google/protobuf/struct.proto into the pool, where hparams.proto looks for it.
@@ -30,7 +30,9 @@ def _message_class(descriptor: Any) -> type[Message]:
 
 def _load() -> dict[str, dict[str, Any]]:
     """Package name -> simple name -> message class or enum wrapper, for all top-level types of the set."""
-    data = Path(__file__).with_name(DESCRIPTOR_SET).read_bytes()
+    # os.path, not pathlib or importlib.resources: those would be most of this package's import time.
+    with open(os.path.join(os.path.dirname(__file__), DESCRIPTOR_SET), "rb") as stored:
+        data = stored.read()
     pool = descriptor_pool.Default()
     packages: dict[str, dict[str, Any]] = {}
     for proto in descriptor_pb2.FileDescriptorSet.FromString(data).file:
