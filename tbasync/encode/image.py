@@ -69,7 +69,7 @@ def check_real(dtype: np.dtype[Any], argument: str) -> None:
 
 
 def check_rescale(rescale: object, shape: Sequence[int], dataformats: str) -> None:
-    """Raises TypeError or ValueError if `rescale` is no factor that leaves at least one pixel of the image."""
+    """Raises TypeError or ValueError if `rescale` is no factor that leaves at least one pixel of an image."""
     if isinstance(rescale, bool) or not isinstance(rescale, Real):
         raise TypeError(f"rescale must be a number, got {type(rescale).__name__}")
     factor = float(rescale)
@@ -81,7 +81,7 @@ def check_rescale(rescale: object, shape: Sequence[int], dataformats: str) -> No
 
 
 def encode_pixels(tag: str, pixels: Pixels, rescale: float = 1, nonfinite: int = 0) -> Encoded:
-    """`pixels` (H, W, C) as one PNG, resized by `rescale` with Pillow's Lanczos filter, as by torch's writer."""
+    """`pixels` (H, W, C) as one PNG, resized by `rescale` with Pillow's Lanczos filter, as torch's are."""
     height, width, _ = pixels.shape
     # torch resizes to the same size, too; that is the identity, and skipped.
     size = int(width * rescale), int(height * rescale)

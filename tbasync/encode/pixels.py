@@ -51,7 +51,7 @@ def to_pixels(array: NDArray[Any], dataformats: str) -> tuple[Pixels, int]:
 
 
 def drawn_size(shape: Sequence[int], dataformats: str) -> tuple[int, int]:
-    """Height and width of the picture that `to_pixels` makes of an array of `shape`: those of the whole grid."""
+    """Height and width of the picture that `to_pixels` makes of an array of `shape`: of the whole grid."""
     sizes = dict(zip(dataformats.upper(), shape, strict=True))
     columns = min(sizes.get("N", 1), GRID_COLUMNS)
     return sizes["H"] * math.ceil(sizes.get("N", 1) / columns), sizes["W"] * columns
