@@ -1,10 +1,10 @@
 """Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt.
 
-    python tools/pin.py [3.10 3.11 ...]      (needs the interpreters, found as .ci/python finds them, and an index)
+    python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
-pip resolves; this merges its answers into one file: a package that has one version everywhere stands on a line
-of its own, the others once for each version with the Pythons it is for. torch is no choice of the resolver: it is
-pinned to TORCH and installed on TORCH_PYTHON only, because any other version may bring gigabytes of CUDA.
+pip resolves; this merges its answers into one file: a package that has one version everywhere stands on a
+line of its own, the others once for each version with the Pythons it is for. torch is no choice of the
+resolver: it is pinned to TORCH, for TORCH_PYTHON only, because any other may bring gigabytes of CUDA.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ TARGET = ROOT / "constraints" / "newest.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
-# Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux, at the newest
-# version that the resolver could take on each Python. torch is pinned to {TORCH} and used on Python {TORCH_PYTHON} alone.
+# Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux, at the
+# newest version that the resolver could take on each Python; torch only on Python {TORCH_PYTHON}.
 """
 
 
