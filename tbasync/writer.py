@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from .file_writer import FileWriter
 from .files.paths import default_log_dir
+from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .pipeline.faults import OnError
 from .pipeline.freeze import freeze_step
@@ -32,7 +33,7 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
-class SummaryWriter(ScalarMethods):
+class SummaryWriter(ScalarMethods, MediaMethods):
     """Logs to TensorBoard event files from a training loop without holding it up.
 
     A drop-in for `torch.utils.tensorboard.SummaryWriter`, and for tensorboardX's: every `add_*` freezes the

@@ -1,0 +1,117 @@
+"""Pictures and sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..encode.audio import audio, check_audio
+from ..encode.image import check_image, image
+from ..encode.image_boxes import check_image_with_boxes, image_with_boxes
+from .base import Pushing
+
+
+class MediaMethods(Pushing):
+    """`add_image`, `add_images`, `add_image_with_boxes`, `add_audio`."""
+
+    def add_image(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        dataformats: str = "CHW",
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs one picture.
+
+        Args:
+            tag: the series' name.
+            img_tensor: an array or tensor of the shape that `dataformats` tells, with 1, 3 or 4 channels:
+                uint8 in 0 to 255, any other dtype in 0 to 1. What is beyond is clipped.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+            dataformats: a letter for each dimension: H, W and perhaps C, N in any order; a batch (N) is
+                drawn as a grid of up to 8 columns.
+            copy: False hands `img_tensor` over: it is not copied, and must not be changed after the call.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        array, nbytes = self._freeze_array(img_tensor, "img_tensor", copy)
+        check_image(array.shape, array.dtype, dataformats)
+        self._push(tag, global_step, walltime, image, (array, dataformats), nbytes)
+
+    def add_images(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        dataformats: str = "NCHW",
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs a batch of pictures as one grid; arguments and errors as those of `add_image`."""
+        self.add_image(tag, img_tensor, global_step, walltime, dataformats, copy=copy)
+
+    def add_image_with_boxes(
+        self,
+        tag: str,
+        img_tensor: Any,
+        box_tensor: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        rescale: float = 1,
+        dataformats: str = "CHW",
+        labels: Sequence[str | None] | str | None = None,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs a picture with boxes drawn on it.
+
+        Args:
+            tag, img_tensor, global_step, walltime, dataformats, copy: as for `add_image`.
+            box_tensor: shape (boxes, 4): x and y of two opposite corners, in pixels of the picture.
+            rescale: factor by which the picture is resized after drawing.
+            labels: a text for each box, or None.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        array, nbytes = self._freeze_array(img_tensor, "img_tensor", copy)
+        boxes, box_bytes = self._freeze_array(box_tensor, "box_tensor", copy)
+        texts = check_image_with_boxes(
+            array.shape, array.dtype, boxes.shape, boxes.dtype, dataformats, labels, rescale
+        )
+        arguments = (array, boxes, dataformats, texts, rescale)
+        self._push(tag, global_step, walltime, image_with_boxes, arguments, nbytes + box_bytes)
+
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: Any = None,
+        sample_rate: float = 44100,
+        walltime: float | None = None,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs a sound, as a WAV file of 16 bits a sample.
+
+        Args:
+            tag: the series' name.
+            snd_tensor: samples in -1 to 1, of shape (L,), (1, L) or (L, 1), or (L, 2) for stereo; what is
+                beyond is clipped, and said once.
+            global_step: an integer of 64 bits, or None for 0.
+            sample_rate: in Hz.
+            walltime: seconds since the epoch; None is now.
+            copy: False hands `snd_tensor` over: it is not copied, and must not be changed after the call.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        array, nbytes = self._freeze_array(snd_tensor, "snd_tensor", copy)
+        check_audio(array.shape, array.dtype, sample_rate)
+        self._push(tag, global_step, walltime, audio, (array, sample_rate), nbytes)
