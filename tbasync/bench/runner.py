@@ -60,7 +60,8 @@ def _medians(results: Sequence[Figures]) -> Figures:
 
 def machine() -> str:
     """The machine and the versions that a figure belongs to, in one line."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, CPython {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{system}, {os.cpu_count()} CPUs, CPython {platform.python_version()}"
 
 
 def table(title: str, rows: Mapping[str, Figures], units: Mapping[str, str], against: str) -> str:
