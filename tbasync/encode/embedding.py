@@ -178,8 +178,8 @@ def _labels(metadata: Sequence[Any], header: Sequence[Any] | None) -> Iterator[b
 
 
 def _columns(images: int) -> int:
-    """How many images stand in one row of a square sprite."""
-    return math.ceil(images**0.5)
+    """How many images stand in one row of a square sprite: the square root, rounded up."""
+    return math.isqrt(images - 1) + 1
 
 
 def _sprite(label_img: npt.NDArray[Any]) -> bytes:

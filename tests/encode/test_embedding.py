@@ -229,9 +229,11 @@ def test_line_breaks_in_labels_are_reported() -> None:
     assert "line breaks" in encoded.notes[0]
 
 
-def test_sprites_too_large_to_show_are_reported() -> None:
-    """Beyond 8192 pixels the Projector shows no sprite: it is written, and the user is told."""
-    images = np.zeros((4, 1, 1, 4097), np.uint8)
-    encoded = embedding(_entry(images=images), np.zeros((4, 1)), label_img=images)
-    assert "the sprite is 8194 pixels wide" in encoded.notes[0]
-    assert embedding(_entry(), np.zeros((4, 1))).notes == ()
+def test_sprites_too_large_to_show_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond TensorBoard's limit the Projector shows no sprite: it is written, and the user is told."""
+    monkeypatch.setattr("tbasync.encode.embedding._SPRITE_LIMIT", 16)
+    for width, notes in ((8, 0), (9, 1)):
+        images = np.zeros((4, 1, 1, width), np.uint8)
+        encoded = embedding(_entry(images=images), np.zeros((4, 1)), label_img=images)
+        assert len(encoded.notes) == notes
+    assert encoded.notes[0] == "the sprite is 18 pixels wide; the Projector shows up to 16"
