@@ -18,16 +18,16 @@ from .result import Encoded
 
 
 def video(tag: str, array: NDArray[Any], fps: float = 4, dataformats: str = "NTCHW") -> Encoded:
-    """One animated GIF with the frames that torch's `add_video` gives to its encoder, a grid of the batch each.
+    """One animated GIF of the frames that torch's `add_video` gives to its encoder, each a grid of the batch.
 
-    Values are scaled as in `pixels.to_pixels`, and uint8 is left as it is (torch divides by 255 and multiplies
+    Values are scaled as in `pixels.to_pixels`; uint8 is left as it is (torch divides it by 255 and multiplies
     again, which makes some values less by one). The grid is filled up to a power of two with black.
 
     Args:
         tag: the series' name.
         array: (N, T, C, H, W) or a permutation; N videos of T frames, of 1 channel (grey), 3 (RGB) or 4, of
             which the last, alpha, is left out.
-        fps: frames a second; above `gif.FASTEST`, viewers would slow down, and that is what is written.
+        fps: frames a second; at most `gif.FASTEST` are written, as viewers slow down what is faster.
         dataformats: one letter a dimension of `array`.
     """
     ntchw = array.transpose([dataformats.upper().index(letter) for letter in "NTCHW"])
@@ -43,7 +43,7 @@ def video(tag: str, array: NDArray[Any], fps: float = 4, dataformats: str = "NTC
 def check_video(
     shape: Sequence[int], dtype: np.dtype[Any], fps: object, dataformats: object = "NTCHW"
 ) -> None:
-    """Raises TypeError or ValueError if an array of this shape and dtype, at this rate, is no batch of videos."""
+    """Raises TypeError or ValueError if an array of this shape and dtype, at this rate, is no video."""
     if not isinstance(dataformats, str):
         raise TypeError(f"dataformats must be a str such as 'NTCHW', got {type(dataformats).__name__}")
     letters = dataformats.upper()
@@ -64,8 +64,8 @@ def check_video(
     check_real(dtype, "vid_tensor")
     if isinstance(fps, bool) or not isinstance(fps, Real):
         raise TypeError(f"fps must be a number, got {type(fps).__name__}")
-    if not 0 < float(fps) < math.inf:
-        raise ValueError(f"fps must be positive and finite, got {fps}")
+    if not gif.SLOWEST <= float(fps) < math.inf:
+        raise ValueError(f"fps must be finite and at least {gif.SLOWEST:.6f}, got {fps}")
 
 
 class _Frames:
@@ -94,7 +94,7 @@ class _Frames:
 
 
 def _grid(count: int) -> tuple[int, int]:
-    """Rows and columns in which torch lays out `count` videos: powers of two, rows never more than columns."""
+    """Rows and columns in which torch lays out `count` videos: powers of two, no more rows than columns."""
     cells = 1 << (count - 1).bit_length()
     rows = 1 << (count.bit_length() - 1) // 2
     return rows, cells // rows
