@@ -3,15 +3,15 @@
 A figure is handed over: `take` on the caller's thread, `figure` on the writer's. matplotlib is not made for
 several threads; what was found to break, and what is done about it:
 
-* The parser of mathematical text (labels of log axes, "$x^2$") is one object for the whole process, and nothing
-  guards its state: if the loop calls `tight_layout()` while the writer draws, either of them raises "Expected
-  end of text" or worse, and a training loop must not end that way. So what the writer draws with has a parser
-  of its own. Fonts are no problem, as matplotlib keeps them by thread.
+* The parser of mathematical text (labels of log axes, "$x^2$") is one object for the whole process, and
+  nothing guards its state: if the loop calls `tight_layout()` while the writer draws, either of them raises
+  "Expected end of text" or worse, and a training loop must not end that way. So what the writer draws with
+  has a parser of its own. Fonts are no problem, as matplotlib keeps them by thread.
 * A lock admits one writer's thread at a time to that parser. Callers never take it.
-* Since matplotlib 3.8, `Figure.draw` takes a lock of matplotlib's: a loop that draws a figure itself waits while
-  the writer draws one. That is out of tbasync's hands.
-* The settings (`rcParams`) belong to the process, and some, such as those of ticks, are read only when a figure
-  is drawn. If they are not the same then as at the call, the user is told.
+* Since matplotlib 3.8, `Figure.draw` takes a lock of matplotlib's: a loop that draws a figure itself waits
+  while the writer draws one. That is out of tbasync's hands.
+* The settings (`rcParams`) belong to the process, and some, such as those of ticks, are read only when a
+  figure is drawn. If they are not the same then as at the call, the user is told.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ from .pixels import Pixels
 from .result import Encoded
 
 _LONGEST_SIDE = 2**16 - 1  # pixels, Agg's limit
-_RESTYLED = (
-    "matplotlib's rcParams were others when it was drawn than at the call; close=False draws at the call"
-)
+_RESTYLED = "matplotlib's rcParams changed between call and drawing; close=False draws at the call"
 
 # Excludes that two writers' threads are in the parser of `_own_parser` at once. Held while a figure is drawn.
 _drawing = threading.Lock()
@@ -62,9 +60,9 @@ class TakenFigures:
 def take(figures: Any, close: bool = True) -> TakenFigures:
     """Takes figures over from the caller or, without `close`, draws them at once, as they may still change.
 
-    With `close`, they are closed in pyplot (if that is loaded), as torch's writer does, and are the writer's from
-    now on: changing one changes the picture. A figure that comes a second time is in use, obviously, and so is
-    drawn at once from then on.
+    With `close`, they are closed in pyplot (if that is loaded), as torch's writer does, and are the writer's
+    from now on: changing one changes the picture. A figure that comes a second time is obviously in use, and
+    so is drawn at once from then on.
 
     Args:
         figures: a matplotlib figure, or a list or tuple of figures of the same size in pixels.
@@ -102,10 +100,8 @@ def _common_size(figures: Sequence[Any]) -> tuple[int, int]:
     module = sys.modules.get("matplotlib.figure")  # where it is not loaded, there is no figure either
     for figure in figures:
         if module is None or not isinstance(figure, module.Figure):
-            kind = type(figure)
-            raise TypeError(
-                f"figure must be a matplotlib Figure or a list of them, got {kind.__module__}.{kind.__qualname__}"
-            )
+            got = type(figure).__qualname__
+            raise TypeError(f"figure must be a matplotlib Figure or a list of such, got {got}")
     sizes = sorted({tuple(map(int, figure.bbox.max)) for figure in figures})
     if len(sizes) != 1:
         raise ValueError(f"figure must be one or more figures of the same size in pixels, got {sizes}")
@@ -118,7 +114,7 @@ def _common_size(figures: Sequence[Any]) -> tuple[int, int]:
 def _hand_over(figure: Any) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    # A window's canvas is replaced here: toolkits want their objects to be freed on the thread that made them.
+    # A window's canvas is replaced here, as toolkits want it to be freed on the thread that made it.
     FigureCanvasAgg(figure)
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
@@ -127,7 +123,7 @@ def _hand_over(figure: Any) -> None:
 
 
 def _draw_for_caller(figure: Any) -> Pixels:
-    """The picture of a figure that stays the caller's: drawn as the caller would, its canvas left as it was."""
+    """The picture of a figure that stays the caller's, and keeps its canvas."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = figure.canvas
@@ -143,8 +139,9 @@ def _draw_for_writer(figure: Any) -> Pixels:
     with _drawing:
         canvas = FigureCanvasAgg(figure)
         renderer = canvas.get_renderer()  # kept by the canvas, and so what it draws with
-        for owner in (renderer, renderer._text2path):  # the latter for text with path effects
-            owner.mathtext_parser.__class__ = _own_parser()
+        for owner in (renderer, getattr(renderer, "_text2path", None)):  # the latter: for path effects
+            if hasattr(owner, "mathtext_parser"):
+                owner.mathtext_parser.__class__ = _own_parser()
         return _rgb(canvas)
 
 
