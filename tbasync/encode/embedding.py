@@ -23,6 +23,7 @@ from .result import Encoded
 
 _CONFIG = "projector_config.pbtxt"
 _PIECE = 1024  # numbers or labels printed at a time: up to about 0.5 ms with the GIL held
+_SPRITE_LIMIT = 8192  # pixels; TensorBoard's frontend fails on larger ones
 _NAME_LIMIT = 255  # bytes in a file name, on nearly every file system
 
 
@@ -80,12 +81,14 @@ def check_embedding(
 
 def _check_tag(entry: EmbeddingEntry) -> None:
     name = entry.directory.partition("/")[2]
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise ValueError(f"tag is {entry.tag!r}, which UTF-8 cannot hold") from error
     if name in ("", ".", "..") or "\0" in name:
         raise ValueError(f"tag is {entry.tag!r}; accepted are tags that can name a directory")
-    if len(name.encode("utf-8", "surrogatepass")) > _NAME_LIMIT:
-        raise ValueError(
-            f"tag becomes a directory's name of more than {_NAME_LIMIT} bytes: {entry.tag[:40]!r}…"
-        )
+    if size > _NAME_LIMIT:
+        raise ValueError(f"tag names a directory; {entry.tag[:40]!r}... is longer than {_NAME_LIMIT} bytes")
 
 
 def _check_images(label_img: npt.NDArray[Any], points: int) -> None:
@@ -96,7 +99,7 @@ def _check_images(label_img: npt.NDArray[Any], points: int) -> None:
     count, _, height, width = label_img.shape
     if count != points:
         raise ValueError(f"label_img has {count} images for {points} points; they must agree")
-    columns = math.ceil(count**0.5)
+    columns = _columns(count)
     if math.ceil(count / columns) * height > columns * width:
         raise ValueError(
             f"label_img has images of {width} x {height} pixels: {count} of them, taller than wide, make no "
@@ -131,16 +134,19 @@ def embedding(
         Files by path relative to the run's directory; no summary.
     """
     files = {f"{entry.directory}/tensors.tsv": b"".join(_rows(mat))}
-    notes: tuple[str, ...] = ()
+    notes = []
     if metadata is not None:
         labels = b"".join(_labels(metadata, metadata_header))
         files[f"{entry.directory}/metadata.tsv"] = labels
         if labels.count(b"\n") != len(metadata) + bool(metadata_header):
-            notes = ("labels contain line breaks, which the Projector takes for further points",)
+            notes.append("labels contain line breaks, which the Projector takes for further points")
     if label_img is not None:
         files[f"{entry.directory}/sprite.png"] = _sprite(label_img)
+        side = _columns(len(label_img)) * label_img.shape[3]
+        if side > _SPRITE_LIMIT:
+            notes.append(f"the sprite is {side} pixels wide; the Projector shows up to {_SPRITE_LIMIT}")
     files[_CONFIG] = _config([*known, entry])
-    return Encoded(b"", notes=notes, files=files)
+    return Encoded(b"", notes=tuple(notes), files=files)
 
 
 def _rows(mat: npt.NDArray[Any]) -> Iterator[bytes]:
@@ -171,10 +177,15 @@ def _labels(metadata: Sequence[Any], header: Sequence[Any] | None) -> Iterator[b
         sleep(0)  # lets a waiting thread have the GIL
 
 
+def _columns(images: int) -> int:
+    """How many images stand in one row of a square sprite: the square root, rounded up."""
+    return math.isqrt(images - 1) + 1
+
+
 def _sprite(label_img: npt.NDArray[Any]) -> bytes:
     """All images in one square PNG, row by row; the rest below is black."""
     count, channels, height, width = label_img.shape
-    columns = math.ceil(count**0.5)
+    columns = _columns(count)
     side = columns * width
     canvas = np.zeros((side, side, 3), np.uint8)
     for row, start in enumerate(range(0, count, columns)):

@@ -16,6 +16,8 @@ from . import png
 from .pixels import Pixels, drawn_size, to_pixels
 from .result import Encoded
 
+NONFINITE_NOTE = "values that are NaN were drawn as 0, infinite ones as 0 or 255"
+
 _LAYOUTS = frozenset(map(frozenset, ("HW", "CHW", "NCHW")))
 
 
@@ -88,7 +90,7 @@ def encode_pixels(tag: str, pixels: Pixels, rescale: float = 1, nonfinite: int =
     drawn = pixels
     if size != (width, height):
         drawn = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    notes = ("pixels that are NaN were drawn as 0, infinite ones as 0 or 255",) if nonfinite else ()
+    notes = (NONFINITE_NOTE,) if nonfinite else ()
     return Encoded(image_summary(tag, pixels.shape, png.encode(drawn)), nonfinite, notes)
 
 

@@ -1,0 +1,73 @@
+"""Graphs: a model's operations and what connects them, for TensorBoard's Graphs dashboard.
+
+A graph is no summary. It stands in fields of its own of the event: `graph_def`, and beside it, in a
+second event, `tagged_run_metadata`, from which the dashboard takes the nodes' devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..proto import (
+    AttrValue,
+    DeviceStepStats,
+    GraphDef,
+    NodeDef,
+    RunMetadata,
+    StepStats,
+    TaggedRunMetadata,
+    TensorShapeProto,
+    VersionDef,
+)
+
+_PRODUCER = 22  # the GraphDef version that torch's writer states, and TensorBoard expects
+
+
+class Node(NamedTuple):
+    """One operation, input or output of a model.
+
+    Attributes:
+        name: unique; slashes nest, so that "Net/Linear[0]/weight" lies in the boxes Net and Linear[0].
+        op: the kind of operation, such as "aten::linear".
+        inputs: the names of the nodes that feed it.
+        shape: the dimensions of its output; None if unknown.
+        attributes: free text, shown with the node.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
+    attributes: str = ""
+
+
+class GraphFields(NamedTuple):
+    """Payloads of two events; neither is a Summary.
+
+    Attributes:
+        graph_def: for an event's `graph_def`, a bytes field: a serialized GraphDef.
+        tagged_run_metadata: for the next event's field of that name, a message field: a serialized
+            TaggedRunMetadata; empty if there is no such event.
+    """
+
+    graph_def: bytes
+    tagged_run_metadata: bytes = b""
+
+
+def graph(nodes: Iterable[Node], device: str = "/device:CPU:0") -> GraphFields:
+    """The graph of `nodes`, in their order, and that it ran on `device` (which torch always calls CPU 0)."""
+    definition = GraphDef(node=map(_node_def, nodes), versions=VersionDef(producer=_PRODUCER))
+    statistics = RunMetadata(step_stats=StepStats(dev_stats=[DeviceStepStats(device=device)]))
+    tagged = TaggedRunMetadata(tag="step1", run_metadata=statistics.SerializeToString())
+    return GraphFields(definition.SerializeToString(deterministic=True), tagged.SerializeToString())
+
+
+def _node_def(node: Node) -> NodeDef:
+    definition = NodeDef(name=node.name, op=node.op, input=node.inputs)
+    # Text from anywhere, constants' values too: what UTF-8 cannot hold must not cost the graph.
+    definition.attr["attr"].s = node.attributes.encode("utf-8", "backslashreplace")
+    if node.shape is not None:
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in node.shape])
+        definition.attr["_output_shapes"].CopyFrom(AttrValue(list=AttrValue.ListValue(shape=[shape])))
+    return definition
