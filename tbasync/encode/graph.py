@@ -57,17 +57,23 @@ class GraphFields(NamedTuple):
 
 def graph(nodes: Iterable[Node], device: str = "/device:CPU:0") -> GraphFields:
     """The graph of `nodes`, in their order, and that it ran on `device` (which torch always calls CPU 0)."""
-    definition = GraphDef(node=map(_node_def, nodes), versions=VersionDef(producer=_PRODUCER))
     statistics = RunMetadata(step_stats=StepStats(dev_stats=[DeviceStepStats(device=device)]))
     tagged = TaggedRunMetadata(tag="step1", run_metadata=statistics.SerializeToString())
-    return GraphFields(definition.SerializeToString(deterministic=True), tagged.SerializeToString())
+    return GraphFields(definition(map(_node_def, nodes)), tagged.SerializeToString())
+
+
+def definition(nodes: Iterable[NodeDef]) -> bytes:
+    """The serialized GraphDef of `nodes`."""
+    graph_def = GraphDef(node=nodes, versions=VersionDef(producer=_PRODUCER))
+    # Deterministic: the maps of attributes would otherwise come in an order of the runtime's choosing.
+    return graph_def.SerializeToString(deterministic=True)
 
 
 def _node_def(node: Node) -> NodeDef:
-    definition = NodeDef(name=node.name, op=node.op, input=node.inputs)
+    node_def = NodeDef(name=node.name, op=node.op, input=node.inputs)
     # Text from anywhere, constants' values too: what UTF-8 cannot hold must not cost the graph.
-    definition.attr["attr"].s = node.attributes.encode("utf-8", "backslashreplace")
+    node_def.attr["attr"].s = node.attributes.encode("utf-8", "backslashreplace")
     if node.shape is not None:
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in node.shape])
-        definition.attr["_output_shapes"].CopyFrom(AttrValue(list=AttrValue.ListValue(shape=[shape])))
-    return definition
+        node_def.attr["_output_shapes"].CopyFrom(AttrValue(list=AttrValue.ListValue(shape=[shape])))
+    return node_def

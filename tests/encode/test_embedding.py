@@ -133,7 +133,8 @@ def test_sprites_of_odd_values() -> None:
 
 def test_several_embeddings_and_steps(torch: Any, torch_run: Any) -> None:
     """A run's configuration lists its embeddings in order, equal to torch's after every call."""
-    run, known = torch_run(), []
+    run = torch_run()
+    known: list[EmbeddingEntry] = []
     files: dict[str, bytes] = {}
     images = np.zeros((2, 3, 5, 6), np.float32)
     calls: list[tuple[str, int, Any, Any]] = [

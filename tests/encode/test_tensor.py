@@ -130,9 +130,10 @@ def test_large_arrays_in_pieces() -> None:
 )
 def test_varints_equal_protobufs(values: np.ndarray[Any, Any]) -> None:
     """Packed varints are those that protobuf writes for the same integers."""
-    field = "uint64_val" if values.dtype == np.uint64 else "int64_val"
-    reference = TensorProto(**{field: [int(value) for value in values.flat]}).SerializeToString()
-    assert reference.endswith(b"".join(packed_varints(values)))
+    reference = TensorProto()
+    field = reference.uint64_val if values.dtype == np.uint64 else reference.int64_val
+    field.extend(int(value) for value in values.flat)
+    assert reference.SerializeToString().endswith(b"".join(packed_varints(values)))
 
 
 @pytest.mark.parametrize("bits", range(64))

@@ -250,7 +250,7 @@ def test_compiled_models_are_traced_within() -> None:
 
 def test_the_model_runs_once() -> None:
     """Tracing costs one forward pass, not the three of a checked trace."""
-    calls = []
+    calls: list[None] = []
     model = MLP()
     model.register_forward_pre_hook(lambda *_: calls.append(None))
     torch_graph(model, torch.zeros(1, 8))
