@@ -139,10 +139,15 @@ def _draw_for_writer(figure: Any) -> Pixels:
     with _drawing:
         canvas = FigureCanvasAgg(figure)
         renderer = canvas.get_renderer()  # kept by the canvas, and so what it draws with
-        for owner in (renderer, getattr(renderer, "_text2path", None)):  # the latter: for path effects
-            if hasattr(owner, "mathtext_parser"):
-                owner.mathtext_parser.__class__ = _own_parser()
+        _isolate(renderer)
+        _isolate(getattr(renderer, "_text2path", None))  # draws text with path effects
         return _rgb(canvas)
+
+
+def _isolate(drawer: Any) -> None:
+    """Gives what draws text a parser of mathematical text that the rest of the process does not use."""
+    if hasattr(drawer, "mathtext_parser"):
+        drawer.mathtext_parser.__class__ = _own_parser()
 
 
 @cache
