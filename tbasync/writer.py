@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 from .file_writer import FileWriter
 from .files.paths import default_log_dir
+from .methods.distributions import DistributionMethods
+from .methods.hyperparameters import HyperparameterMethods
 from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
+from .methods.structures import StructureMethods
 from .pipeline.faults import OnError
 from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
@@ -33,7 +36,9 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
-class SummaryWriter(ScalarMethods, MediaMethods):
+class SummaryWriter(
+    ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods
+):
     """Logs to TensorBoard event files from a training loop without holding it up.
 
     A drop-in for `torch.utils.tensorboard.SummaryWriter`, and for tensorboardX's: every `add_*` freezes the
@@ -105,6 +110,7 @@ class SummaryWriter(ScalarMethods, MediaMethods):
         self._queue = self._pipeline.queue
         self._defaults: tuple[int, float | None] = (0, None)
         self._writers: dict[str, FileWriter] = {}
+        self._embeddings = []
         self._finalizer = weakref.finalize(self, self._pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
 

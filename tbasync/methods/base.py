@@ -46,6 +46,9 @@ class Pushing:
         array = freeze_array(value, name) if copy else to_numpy(value, name)
         return array, array.nbytes
 
+    def _freeze_optional(self, value: Any, name: str, copy: bool = True) -> tuple[Array | None, int]:
+        return (None, 0) if value is None else self._freeze_array(value, name, copy)
+
     def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
         """The step and wall time of a call, defaults filled in."""
         default_step, default_time = self._defaults

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..encode.audio import audio, check_audio
+from ..encode.figure import figure as draw_figure
+from ..encode.figure import take
 from ..encode.image import check_image, image
 from ..encode.image_boxes import check_image_with_boxes, image_with_boxes
+from ..encode.video import check_video, video
 from .base import Pushing
 
 
 class MediaMethods(Pushing):
-    """`add_image`, `add_images`, `add_image_with_boxes`, `add_audio`."""
+    """`add_image`, `add_images`, `add_image_with_boxes`, `add_figure`, `add_video`, `add_audio`."""
 
     def add_image(
         self,
@@ -87,6 +90,60 @@ class MediaMethods(Pushing):
         )
         arguments = (array, boxes, dataformats, texts, rescale)
         self._push(tag, global_step, walltime, image_with_boxes, arguments, nbytes + box_bytes)
+
+    def add_figure(
+        self,
+        tag: str,
+        figure: Any,
+        global_step: Any = None,
+        close: bool = True,
+        walltime: float | None = None,
+    ) -> None:
+        """Logs a matplotlib figure, drawn by the writer thread.
+
+        Args:
+            tag: the series' name.
+            figure: a `matplotlib.figure.Figure`, or a list of figures of one size to be shown as a grid.
+            global_step: an integer of 64 bits, or None for 0.
+            close: True hands the figure over: pyplot forgets it, and it must not be changed after the call.
+                False leaves it to the caller, and so draws it at once, on the calling thread.
+            walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError, ValueError: `figure` is not as above.
+        """
+        taken = take(figure, close)
+        self._push(tag, global_step, walltime, draw_figure, (taken,), taken.nbytes)
+
+    def add_video(
+        self,
+        tag: str,
+        vid_tensor: Any,
+        global_step: Any = None,
+        fps: float = 4,
+        walltime: float | None = None,
+        dataformats: str = "NTCHW",
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs a film as an animated GIF.
+
+        Args:
+            tag: the series' name.
+            vid_tensor: a batch of films, shown as a grid, of the shape that `dataformats` tells, with 1, 3 or
+                4 channels: uint8 in 0 to 255, any other dtype in 0 to 1.
+            global_step: an integer of 64 bits, or None for 0.
+            fps: frames a second, at most 50.
+            walltime: seconds since the epoch; None is now.
+            dataformats: N, T, C, H and W in any order.
+            copy: False hands `vid_tensor` over: it is not copied, and must not be changed after the call.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        array, nbytes = self._freeze_array(vid_tensor, "vid_tensor", copy)
+        check_video(array.shape, array.dtype, fps, dataformats)
+        self._push(tag, global_step, walltime, video, (array, fps, dataformats), nbytes)
 
     def add_audio(
         self,

@@ -108,7 +108,7 @@ class ScalarMethods(Pushing):
         Raises:
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
-        self._queue.put(Metrics(None, _freeze_metrics(metrics), *self._moment(step, walltime)))
+        self._queue.put(Metrics(None, freeze_metrics(metrics), *self._moment(step, walltime)))
 
     def add_scalars(
         self,
@@ -116,6 +116,8 @@ class ScalarMethods(Pushing):
         tag_scalar_dict: Mapping[str, Any],
         global_step: Any = None,
         walltime: float | None = None,
+        *,
+        same_run: bool = False,
     ) -> None:
         """Logs several numbers to be compared in one chart: a sub-run for each, all tagged `main_tag`.
 
@@ -125,6 +127,8 @@ class ScalarMethods(Pushing):
             tag_scalar_dict: sub-run's key -> value, as `add_scalar` takes it.
             global_step: an integer of 64 bits, or None for 0.
             walltime: seconds since the epoch; None is now.
+            same_run: log into this run, under the tags `<main_tag>/<key>`, and not into sub-runs, each of
+                which is a file, a directory and a legend entry.
 
         Raises:
             TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
@@ -133,7 +137,11 @@ class ScalarMethods(Pushing):
         check_tag(main_tag)
         moment = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
-        values = _freeze_metrics(tag_scalar_dict)
+        values = freeze_metrics(tag_scalar_dict)
+        if same_run:
+            tagged = {f"{main_tag}/{key}": value for key, value in values.items()}
+            self._queue.put(Metrics(None, tagged, *moment))
+            return
         runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         for run, value in zip(runs, values.values(), strict=True):
             self._note_run(run)
@@ -146,7 +154,7 @@ class ScalarMethods(Pushing):
             queue.attend()
 
 
-def _freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+def freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """A copy of `metrics` with plain floats for values; names the metric that is at fault."""
     frozen = dict(metrics)
     if not set(map(type, frozen)) <= {str}:

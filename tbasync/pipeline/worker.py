@@ -161,9 +161,9 @@ class Worker:
             encoded = item.encode(item.tag, *arguments)
             for path, content in encoded.files.items():
                 self._output.files.write_beside(item.run, path, content)
-            data = b""
-            if encoded.summary:
-                data = record(event(item.wall_time, item.step, SUMMARY, encoded.summary))
+            fields = [(SUMMARY, encoded.summary)] if encoded.summary else []
+            events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
+            data = b"".join(map(record, events))
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
             self._fail(item.encode.__name__, item.tag, error)
             return
