@@ -67,6 +67,7 @@ class SummaryWriter(
         logdir: str | os.PathLike[str] | None = None,
         interval: float = 0.25,
         capacity: int = 256 << 20,
+        device_capacity: int = 512 << 20,
         max_items: int = 200_000,
         on_full: OnFull = "block",
         on_error: OnError = "warn",
@@ -86,6 +87,7 @@ class SummaryWriter(
                 thread wakes while there is work. 0 writes at once and costs the most.
             capacity: bytes that may wait to be written. One value larger than that is taken when nothing
                 else waits.
+            device_capacity: bytes that values which wait may hold on devices, bounded in the same way.
             max_items: calls that may wait to be written.
             on_full: what a call does when there is no room: `"block"` waits for some (not while files cannot
                 be written: it drops then), `"drop_newest"` and `"drop_oldest"` lose a value and count it,
@@ -104,7 +106,16 @@ class SummaryWriter(
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
-        options = Options(self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error)
+        options = Options(
+            log_dir=self.log_dir,
+            filename_suffix=filename_suffix,
+            interval=interval,
+            capacity=capacity,
+            device_capacity=device_capacity,
+            max_items=max_items,
+            on_full=on_full,
+            on_error=on_error,
+        )
         self._pipeline = Pipeline(options, self.purge_step)
         self.purge_step = None
         self._queue = self._pipeline.queue

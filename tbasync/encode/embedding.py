@@ -20,6 +20,7 @@ from PIL import Image
 
 from ..proto.projector import EmbeddingInfo, ProjectorConfig, SpriteMetadata
 from .result import Encoded
+from .shaped import Shaped
 
 _CONFIG = "projector_config.pbtxt"
 _PIECE = 1024  # numbers or labels printed at a time: up to about 0.5 ms with the GIL held
@@ -52,10 +53,10 @@ class EmbeddingEntry:
 
 def check_embedding(
     entry: EmbeddingEntry,
-    mat: npt.NDArray[Any],
+    mat: Shaped,
     metadata: Sequence[Any] | None = None,
     metadata_header: Sequence[Any] | None = None,
-    label_img: npt.NDArray[Any] | None = None,
+    label_img: Shaped | None = None,
 ) -> None:
     """Raises for arguments of `embedding` that do not fit each other, or a tag that is no file name.
 

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from ..proto import DataType
 from ..proto.mesh import MeshPluginData
 from .result import Encoded
+from .shaped import Shaped
 from .tensor_value import FLOAT_VAL, array_bytes, packed, tensor_value
 
 
 def check_mesh(
-    vertices: npt.NDArray[Any],
-    colors: npt.NDArray[Any] | None = None,
-    faces: npt.NDArray[Any] | None = None,
+    vertices: Shaped,
+    colors: Shaped | None = None,
+    faces: Shaped | None = None,
 ) -> None:
     """Raises ValueError unless every array has the shape (batch, count, 3), with one batch size.
 

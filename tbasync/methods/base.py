@@ -8,7 +8,7 @@ from typing import Any
 
 from ..encode.result import Encoded
 from ..file_writer import FileWriter
-from ..pipeline.freeze import Array, check_tag, freeze_array, freeze_step, freeze_wall_time, to_numpy
+from ..pipeline.freeze import check_tag, freeze_step, freeze_wall_time
 from ..pipeline.items import Summary
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.queue import PushQueue
@@ -34,20 +34,11 @@ class Pushing:
         walltime: float | None,
         encode: Callable[..., Encoded],
         arguments: Sequence[Any],
-        nbytes: int,
         run: str | None = None,
     ) -> None:
         """Pushes a frozen value and the function that will encode it on the writer thread."""
         check_tag(tag)
-        self._queue.put(Summary(run, tag, *self._moment(step, walltime), encode, arguments, nbytes))
-
-    def _freeze_array(self, value: Any, name: str, copy: bool = True) -> tuple[Array, int]:
-        """`value` as an array of its own, unless it was handed over, and the bytes that it holds."""
-        array = freeze_array(value, name) if copy else to_numpy(value, name)
-        return array, array.nbytes
-
-    def _freeze_optional(self, value: Any, name: str, copy: bool = True) -> tuple[Array | None, int]:
-        return (None, 0) if value is None else self._freeze_array(value, name, copy)
+        self._queue.put(Summary(run, tag, *self._moment(step, walltime), encode, arguments))
 
     def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
         """The step and wall time of a call, defaults filled in."""

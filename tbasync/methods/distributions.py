@@ -6,7 +6,7 @@ from typing import Any
 
 from ..encode.accumulator import Histogram
 from ..encode.histogram import check_histogram, check_histogram_raw, histogram, histogram_raw
-from ..pipeline.freeze import freeze_array, freeze_scalar
+from ..pipeline.freeze import freeze_array, freeze_here
 from .base import Pushing
 
 
@@ -43,11 +43,10 @@ class DistributionMethods(Pushing):
         """
         if isinstance(values, Histogram):
             frozen: Any = values.copy() if copy else values
-            nbytes = frozen.nbytes
         else:
-            frozen, nbytes = self._freeze_array(values, "values", copy)
+            frozen = freeze_array(values, "values", copy)
         edges, most = check_histogram(frozen, bins, max_bins)
-        self._push(tag, global_step, walltime, histogram, (frozen, edges, most), nbytes)
+        self._push(tag, global_step, walltime, histogram, (frozen, edges, most))
 
     def add_histogram_raw(
         self,
@@ -76,9 +75,8 @@ class DistributionMethods(Pushing):
             TypeError, ValueError: an argument is not as above.
         """
         numbers = {"min": min, "max": max, "num": num, "sum": sum, "sum_squares": sum_squares}
-        moments = tuple(freeze_scalar(value, name) for name, value in numbers.items())
-        limits = freeze_array(bucket_limits, "bucket_limits")
-        counts = freeze_array(bucket_counts, "bucket_counts")
+        moments = tuple(float(freeze_here(value, name)) for name, value in numbers.items())
+        limits = freeze_here(bucket_limits, "bucket_limits")
+        counts = freeze_here(bucket_counts, "bucket_counts")
         check_histogram_raw(limits, counts)
-        nbytes = limits.nbytes + counts.nbytes
-        self._push(tag, global_step, walltime, histogram_raw, (*moments, limits, counts), nbytes)
+        self._push(tag, global_step, walltime, histogram_raw, (*moments, limits, counts))

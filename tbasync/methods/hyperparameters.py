@@ -8,11 +8,11 @@ from typing import Any
 
 from ..encode.hparams import check_hparams, hparams
 from ..files.paths import sub_run
-from ..pipeline.freeze import is_torch_tensor, to_numpy
+from ..pipeline.frameworks import is_torch_tensor
+from ..pipeline.freeze import freeze_here, freeze_metrics
 from ..pipeline.items import EndRun, Events, Metrics
 from ..wire.event import SUMMARY, event
 from .base import Pushing
-from .scalars import freeze_metrics
 
 
 class HyperparameterMethods(Pushing):
@@ -65,4 +65,4 @@ def _as_dict(value: object, name: str) -> dict[str, Any]:
 
 
 def _plain(value: Any, key: str) -> Any:
-    return to_numpy(value, f"hparam_dict[{key!r}]") if is_torch_tensor(value) else value
+    return freeze_here(value, f"hparam_dict[{key!r}]") if is_torch_tensor(value) else value

@@ -11,6 +11,7 @@ from ..encode.figure import take
 from ..encode.image import check_image, image
 from ..encode.image_boxes import check_image_with_boxes, image_with_boxes
 from ..encode.video import check_video, video
+from ..pipeline.freeze import freeze_array
 from .base import Pushing
 
 
@@ -42,9 +43,9 @@ class MediaMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        array, nbytes = self._freeze_array(img_tensor, "img_tensor", copy)
+        array = freeze_array(img_tensor, "img_tensor", copy)
         check_image(array.shape, array.dtype, dataformats)
-        self._push(tag, global_step, walltime, image, (array, dataformats), nbytes)
+        self._push(tag, global_step, walltime, image, (array, dataformats))
 
     def add_images(
         self,
@@ -83,13 +84,13 @@ class MediaMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        array, nbytes = self._freeze_array(img_tensor, "img_tensor", copy)
-        boxes, box_bytes = self._freeze_array(box_tensor, "box_tensor", copy)
+        array = freeze_array(img_tensor, "img_tensor", copy)
+        boxes = freeze_array(box_tensor, "box_tensor", copy)
         texts = check_image_with_boxes(
             array.shape, array.dtype, boxes.shape, boxes.dtype, dataformats, labels, rescale
         )
         arguments = (array, boxes, dataformats, texts, rescale)
-        self._push(tag, global_step, walltime, image_with_boxes, arguments, nbytes + box_bytes)
+        self._push(tag, global_step, walltime, image_with_boxes, arguments)
 
     def add_figure(
         self,
@@ -113,7 +114,7 @@ class MediaMethods(Pushing):
             TypeError, ValueError: `figure` is not as above.
         """
         taken = take(figure, close)
-        self._push(tag, global_step, walltime, draw_figure, (taken,), taken.nbytes)
+        self._push(tag, global_step, walltime, draw_figure, (taken,))
 
     def add_video(
         self,
@@ -141,9 +142,9 @@ class MediaMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        array, nbytes = self._freeze_array(vid_tensor, "vid_tensor", copy)
+        array = freeze_array(vid_tensor, "vid_tensor", copy)
         check_video(array.shape, array.dtype, fps, dataformats)
-        self._push(tag, global_step, walltime, video, (array, fps, dataformats), nbytes)
+        self._push(tag, global_step, walltime, video, (array, fps, dataformats))
 
     def add_audio(
         self,
@@ -169,6 +170,6 @@ class MediaMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        array, nbytes = self._freeze_array(snd_tensor, "snd_tensor", copy)
+        array = freeze_array(snd_tensor, "snd_tensor", copy)
         check_audio(array.shape, array.dtype, sample_rate)
-        self._push(tag, global_step, walltime, audio, (array, sample_rate), nbytes)
+        self._push(tag, global_step, walltime, audio, (array, sample_rate))

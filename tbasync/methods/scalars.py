@@ -8,7 +8,8 @@ from typing import Any
 
 from ..encode.scalar import described_scalar, scalar_tensor
 from ..files.paths import sub_run
-from ..pipeline.freeze import check_tag, freeze_scalar
+from ..pipeline.deferred import Deferred
+from ..pipeline.freeze import check_tag, freeze_metrics, freeze_scalar
 from ..pipeline.items import Metrics
 from .base import Pushing
 
@@ -88,10 +89,12 @@ class ScalarMethods(Pushing):
         check_tag(tag)
         value = freeze_scalar(scalar_value)
         if new_style:
-            self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)), 0)
+            self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)))
         elif display_name or summary_description:
             described = (value, display_name or "", summary_description or "")
-            self._push(tag, global_step, walltime, described_scalar, described, 0)
+            self._push(tag, global_step, walltime, described_scalar, described)
+        elif isinstance(value, Deferred):
+            self._queue.put(Metrics(None, {tag: value}, *self._moment(global_step, walltime)))
         else:
             self._push_scalar(str(tag), value, *self._moment(global_step, walltime))
 
@@ -152,16 +155,3 @@ class ScalarMethods(Pushing):
         queue.append((tag, value, step, wall_time))
         if len(queue.items) > queue.limit:
             queue.attend()
-
-
-def freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """A copy of `metrics` with plain floats for values; names the metric that is at fault."""
-    frozen = dict(metrics)
-    if not set(map(type, frozen)) <= {str}:
-        for tag in frozen:
-            check_tag(tag)
-    if set(map(type, frozen.values())) != {float}:
-        for tag, value in frozen.items():
-            if type(value) is not float:
-                frozen[tag] = freeze_scalar(value, f"the value of {tag!r}")
-    return frozen

@@ -12,6 +12,7 @@ from ..encode.mesh import check_mesh, mesh, mesh_config
 from ..encode.result import Encoded
 from ..encode.tensor import check_tensor, tensor
 from ..encode.text import check_text, text
+from ..pipeline.freeze import freeze_array, freeze_optional
 from ..wire.event import GRAPH_DEF, TAGGED_RUN_METADATA
 from .base import Pushing
 
@@ -50,7 +51,7 @@ class StructureMethods(Pushing):
             TypeError, ValueError: an argument is not as above.
         """
         check_text(text_string)
-        self._push(tag, global_step, walltime, text, (text_string,), len(text_string))
+        self._push(tag, global_step, walltime, text, (text_string,))
 
     def add_tensor(
         self,
@@ -74,10 +75,10 @@ class StructureMethods(Pushing):
             TypeError, ValueError: an argument is not as above.
         """
         dtype = str(getattr(tensor, "dtype", "")).removeprefix("torch.")
-        array, nbytes = self._freeze_array(tensor, "tensor", copy)
+        array = freeze_array(tensor, "tensor", copy)
         name = dtype if dtype == "bfloat16" else array.dtype.name
-        check_tensor(name, nbytes)
-        self._push(tag, global_step, walltime, _tensor, (array, name), nbytes)
+        check_tensor(name, array.nbytes)
+        self._push(tag, global_step, walltime, _tensor, (array, name))
 
     def add_mesh(
         self,
@@ -106,12 +107,12 @@ class StructureMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        points, nbytes = self._freeze_array(vertices, "vertices", copy)
-        painted, color_bytes = self._freeze_optional(colors, "colors", copy)
-        triangles, face_bytes = self._freeze_optional(faces, "faces", copy)
+        points = freeze_array(vertices, "vertices", copy)
+        painted = freeze_optional(colors, "colors", copy)
+        triangles = freeze_optional(faces, "faces", copy)
         check_mesh(points, painted, triangles)
         arguments = (points, painted, triangles, mesh_config(config_dict))
-        self._push(tag, global_step, walltime, mesh, arguments, nbytes + color_bytes + face_bytes)
+        self._push(tag, global_step, walltime, mesh, arguments)
 
     def add_graph(
         self,
@@ -135,7 +136,7 @@ class StructureMethods(Pushing):
         from ..integrations.torch_graph import torch_graph
 
         nodes = torch_graph(model, input_to_model, verbose, use_strict_trace)
-        self._push("graph", 0, None, _graph, (nodes,), 0)
+        self._push("graph", 0, None, _graph, (nodes,))
 
     def add_embedding(
         self,
@@ -163,8 +164,8 @@ class StructureMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
-        points, nbytes = self._freeze_array(mat, "mat", copy)
-        images, image_bytes = self._freeze_optional(label_img, "label_img", copy)
+        points = freeze_array(mat, "mat", copy)
+        images = freeze_optional(label_img, "label_img", copy)
         labels = None if metadata is None else [_label(row) for row in metadata]
         step, _ = self._moment(global_step, None)
         thumbnail = None if images is None or images.ndim != 4 else (images.shape[3], images.shape[2])
@@ -173,7 +174,7 @@ class StructureMethods(Pushing):
         check_embedding(entry, *parts)
         known = tuple(self._embeddings)
         self._embeddings.append(entry)
-        self._push(tag, step, None, _embedding, (entry, known, *parts), nbytes + image_bytes)
+        self._push(tag, step, None, _embedding, (entry, known, *parts))
 
     def add_custom_scalars(self, layout: Mapping[str, Any]) -> None:
         """Lays out the Custom Scalars dashboard; the last layout of a run counts.
@@ -190,7 +191,7 @@ class StructureMethods(Pushing):
             category: {title: (kind, list(tags)) for title, (kind, tags) in charts.items()}
             for category, charts in layout.items()
         }
-        self._push("custom_scalars", 0, None, _custom_scalars, (frozen,), 0)
+        self._push("custom_scalars", 0, None, _custom_scalars, (frozen,))
 
     def add_custom_scalars_multilinechart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"

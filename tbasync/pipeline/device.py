@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import TbasyncError
-from .freeze import Array, Deferred
+from .deferred import Array, Deferred, Element
 
 # Pinned memory on the host, one buffer for each device, allocated once: pinning synchronises the device.
 STAGING_BYTES = 4 << 20
@@ -41,7 +41,7 @@ class Streams(Protocol):
     def capturing(self, device: Any) -> bool:
         """Whether the caller's stream is being captured into a graph."""
 
-    def copy(self, tensor: Any, dtype: Any) -> tuple[Any, Mark]:
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
         """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
 
     def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
@@ -49,6 +49,13 @@ class Streams(Protocol):
 
     def staging(self, device: Any) -> Any:
         """The device's buffer in pinned host memory: uint8, `STAGING_BYTES` long."""
+
+
+def _contiguous(tensor: Any, dtype: Any, copy: bool) -> Any:
+    torch = sys.modules["torch"]
+    with torch.no_grad():
+        frozen = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=copy)
+        return frozen.resolve_conj().resolve_neg().contiguous()
 
 
 class TorchStreams:
@@ -65,12 +72,10 @@ class TorchStreams:
         is_capturing = getattr(self._module, "is_current_stream_capturing", None)
         return is_capturing is not None and bool(is_capturing())
 
-    def copy(self, tensor: Any, dtype: Any) -> tuple[Any, Mark]:
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
         """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
-        torch = sys.modules["torch"]
-        device = tensor.device
-        stream = self._module.current_stream(device)
-        copied = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
+        stream = self._module.current_stream(tensor.device)
+        copied = _contiguous(tensor, dtype, copy)
         # Blocking: who waits for the event sleeps; otherwise CUDA spins, a core lost to waiting.
         mark = self._module.Event(blocking=True)
         mark.record(stream)
@@ -110,11 +115,9 @@ class PlainStreams:
         """Such devices have no graphs."""
         return False
 
-    def copy(self, tensor: Any, dtype: Any) -> tuple[Any, Mark]:
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
         """A contiguous copy as `dtype`, in the device's only queue."""
-        torch = sys.modules["torch"]
-        copied = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
-        return copied, self
+        return _contiguous(tensor, dtype, copy), self
 
     def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
         """Does `work` in the device's only queue, which is behind everything already."""
@@ -149,14 +152,21 @@ class DeviceArray(Deferred):
         device_bytes: what it holds on the device until it has been fetched.
     """
 
-    def __init__(self, streams: Streams, tensor: Any, compute: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        tensor: Any,
+        compute: Callable[[Any], Any] | None = None,
+        copy: bool = True,
+    ) -> None:
         """Copies `tensor` behind what the caller's current stream has been given so far.
 
         Args:
             streams: the accelerator's.
             tensor: any dense tensor on the accelerator.
             compute: what to fetch instead of the copy: run on the device, on the writer thread's stream, it
-                makes a float64 or int64 tensor of the copy.
+                makes a float64 tensor of one dimension of the copy.
+            copy: False when nothing else will ever change `tensor`.
 
         Raises:
             TbasyncError: the stream is being captured into a graph.
@@ -174,9 +184,10 @@ class DeviceArray(Deferred):
         self._streams = streams
         self._copy: Any
         self._mark: Any
-        self._copy, self._mark = streams.copy(tensor, dtype)
+        self._copy, self._mark = streams.freeze(tensor, dtype, copy)
         self._compute = compute
-        self.device_bytes: int = self._copy.numel() * self._copy.element_size()
+        self.device_bytes = self._copy.numel() * self._copy.element_size()
+        self.nbytes = self.device_bytes
         self._host: Array | None = None
 
     def _arrived(self, host: Array) -> None:
@@ -207,6 +218,12 @@ def numpy_dtype(dtype: Any) -> np.dtype[Any]:
     torch = sys.modules["torch"]
     found: np.dtype[Any] = torch.empty(0, dtype=dtype).numpy().dtype
     return found
+
+
+def prefetch(values: Iterable[Deferred]) -> None:
+    """Fetches the small ones of `values` together, which costs one copy instead of one for each."""
+    arrays = {value.array if isinstance(value, Element) else value for value in values}
+    fetch([array for array in arrays if isinstance(array, DeviceArray) and array.small])
 
 
 def fetch(arrays: Sequence[DeviceArray]) -> None:

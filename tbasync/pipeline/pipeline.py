@@ -35,6 +35,7 @@ class Options:
         filename_suffix: ends the names of the event files.
         interval: seconds within which a push reaches the operating system.
         capacity: bytes that may wait.
+        device_capacity: bytes that may wait on devices.
         max_items: pushes that may wait.
         on_full: what a push does when there is no room.
         on_error: what becomes of failures.
@@ -44,6 +45,7 @@ class Options:
     filename_suffix: str = ""
     interval: float = 0.25
     capacity: int = 256 << 20
+    device_capacity: int = 512 << 20
     max_items: int = 200_000
     on_full: OnFull = "block"
     on_error: OnError = "warn"
@@ -68,7 +70,9 @@ class Pipeline:
             OSError: the directory or file cannot be made.
         """
         self.options = options
-        self.queue = PushQueue(options.capacity, options.max_items, options.on_full, self)
+        self.queue = PushQueue(
+            options.capacity, options.device_capacity, options.max_items, options.on_full, self
+        )
         self._build()
         self._files.open_main(purge_step)
         process.register(self)
@@ -348,6 +352,8 @@ class Pipeline:
             queue_bytes=queue.nbytes,
             queue_length_peak=queue.peak_items,
             queue_bytes_peak=queue.peak_bytes,
+            device_bytes=queue.device_bytes,
+            device_bytes_peak=queue.peak_device_bytes,
             blocked_seconds=queue.blocked_nanoseconds.total / 1e9,
             worker_cpu_seconds=worker.cpu_seconds,
             bytes_written=self._files.bytes_written,

@@ -77,17 +77,21 @@ class PushQueue:
         barriers: those that have been pushed and not been settled.
     """
 
-    def __init__(self, capacity: int, max_items: int, on_full: OnFull, host: Host) -> None:
+    def __init__(
+        self, capacity: int, device_capacity: int, max_items: int, on_full: OnFull, host: Host
+    ) -> None:
         """Makes an empty queue.
 
         Args:
             capacity: bytes of frozen payload that may wait, scalars counted at `SCALAR_BYTES` each; one item
                 larger than that is taken when nothing else waits.
+            device_capacity: bytes that values which wait may hold on devices, bounded in the same way.
             max_items: how many items may wait.
             on_full: what a push does when there is no room.
             host: the pipeline.
         """
         self._capacity = capacity
+        self._device_capacity = device_capacity
         self._max_items = max_items
         self._on_full = on_full
         self._host = host
@@ -104,7 +108,9 @@ class PushQueue:
         self.blocked_nanoseconds = Tally()
         self.peak_items = 0
         self.peak_bytes = 0
+        self.peak_device_bytes = 0
         self._payload = Tally()
+        self._on_devices = Tally()
         self._waiting: deque[threading.Lock] = deque()
         self._fence = threading.Lock()
         self._stalled_at: int | None = None
@@ -117,9 +123,9 @@ class PushQueue:
         Raises:
             QueueFullError: there is no room and `on_full="raise"`.
         """
-        if item.nbytes and item.droppable and not self._admit(item):
+        if (item.nbytes or item.device_bytes) and item.droppable and not self._admit(item):
             return
-        self._payload.add(item.nbytes)
+        self._account(item, 1)
         self.append(item)
         if len(self.items) > self.limit:
             self.attend()
@@ -158,8 +164,10 @@ class PushQueue:
         """Makes room for the payload of `item`; False when the item is the one that was dropped."""
 
         def fits() -> bool:
-            waiting = self._payload.total
-            return waiting == 0 or waiting + item.nbytes <= self._capacity
+            host, device = self._payload.total, self._on_devices.total
+            return (host == 0 or host + item.nbytes <= self._capacity) and (
+                device == 0 or device + item.device_bytes <= self._device_capacity
+            )
 
         if fits() or (self._on_full == "block" and self._wait(fits)):
             return True
@@ -225,7 +233,8 @@ class PushQueue:
     def _full_message(self) -> str:
         return (
             f"the queue is full ({len(self.items)} items, {self._payload.total} bytes of payload) and "
-            'on_full="raise"; log less, enlarge capacity or max_items, or choose another on_full'
+            'on_full="raise"; log less, enlarge capacity, device_capacity or max_items, or choose another '
+            "on_full"
         )
 
     # -- for the worker ------------------------------------------------------------------------------------
@@ -264,8 +273,15 @@ class PushQueue:
 
     def release(self, item: Scalar | Item) -> None:
         """Gives back the payload of an item that has been encoded or dropped."""
-        if isinstance(item, Item) and item.nbytes:
-            self._payload.add(-item.nbytes)
+        if isinstance(item, Item):
+            self._account(item, -1)
+
+    def _account(self, item: Item, sign: int) -> None:
+        if item.nbytes:
+            self._payload.add(sign * item.nbytes)
+        if item.device_bytes:
+            self._on_devices.add(sign * item.device_bytes)
+            self.peak_device_bytes = max(self.peak_device_bytes, self._on_devices.total)
 
     def admit(self) -> None:
         """Lets pushes pass until the queue is full, and those that wait for room look again."""
@@ -286,6 +302,11 @@ class PushQueue:
     def nbytes(self) -> int:
         """Bytes that wait: payload, and what scalars cost."""
         return self._payload.total + len(self.items) * SCALAR_BYTES
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes that values which wait hold on devices."""
+        return self._on_devices.total
 
     def _note_peaks(self) -> None:
         self.peak_items = max(self.peak_items, len(self.items))

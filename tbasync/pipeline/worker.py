@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from itertools import repeat
-from typing import cast
+from typing import Any, cast
 
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.scalars import ScalarEncoder, scalar_record
+from .deferred import Deferred
+from .device import prefetch
 from .faults import Faults
-from .freeze import Deferred
 from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, summaries_of
 from .output import Output
 from .queue import PushQueue
@@ -45,8 +47,11 @@ class _Columns:
         self.wall_times += wall_times
 
     def extend_metrics(self, item: Metrics) -> None:
+        values: Iterable[Any] = item.values.values()
+        if item.deferred:
+            values = [v.resolve().item() if isinstance(v, Deferred) else v for v in values]
+        self.values += values
         self.tags += item.values
-        self.values += item.values.values()
         self.steps += repeat(item.step, item.summaries)
         self.wall_times += repeat(item.wall_time, item.summaries)
 
@@ -116,6 +121,7 @@ class Worker:
         if set(map(type, batch)) == {tuple}:
             self._gather(None).extend(cast("list[Scalar]", batch))
             batch = []
+        self._prefetch(batch)
         for place, item in enumerate(batch):
             if isinstance(item, tuple):
                 self._gather(None).extend((item,))
@@ -133,7 +139,8 @@ class Worker:
 
     def _item(self, item: Item) -> None:
         if isinstance(item, Metrics):
-            self._gather(item.run).extend_metrics(item)
+            self._metrics(item)
+            self._queue.release(item)
             return
         self._encode_gathered(item.run)
         if isinstance(item, Summary):
@@ -145,6 +152,19 @@ class Worker:
             self._output.files.end(cast(str, item.run))
         self._queue.release(item)
         self._rest_if_due()
+
+    def _prefetch(self, batch: list[Scalar | Item]) -> None:
+        waiting = [value for item in batch if isinstance(item, Item) for value in item.deferred]
+        if waiting:
+            # What fails here fails again for the one value that is at fault, and is reported there.
+            with contextlib.suppress(Exception):
+                prefetch(waiting)
+
+    def _metrics(self, item: Metrics) -> None:
+        try:
+            self._gather(item.run).extend_metrics(item)
+        except Exception as error:
+            self._fail("metrics", ", ".join(item.values), error, item.summaries)
 
     def _pass(self, barrier: Barrier) -> bool:
         """Passes a barrier, if everything before it can be written. The last one is settled by its owner."""
@@ -172,10 +192,10 @@ class Worker:
             self._faults.note((item.tag, note), f"{item.tag!r}: {note}")
         self._output.add(item.run, data, 1)
 
-    def _fail(self, kind: str, tag: str, error: BaseException) -> None:
-        self.failed += 1
+    def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
+        self.failed += summaries
         message = f"the {kind} {tag!r} could not be logged: {type(error).__name__}: {error}"
-        self._faults.failed((kind, type(error)), message, error)
+        self._faults.failed((kind, type(error)), message, error, summaries)
 
     def _gather(self, run: str | None) -> _Columns:
         columns = self._columns.get(run)
