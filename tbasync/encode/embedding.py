@@ -92,7 +92,7 @@ def _check_tag(entry: EmbeddingEntry) -> None:
         raise ValueError(f"tag names a directory; {entry.tag[:40]!r}... is longer than {_NAME_LIMIT} bytes")
 
 
-def _check_images(label_img: npt.NDArray[Any], points: int) -> None:
+def _check_images(label_img: Shaped, points: int) -> None:
     if label_img.ndim != 4 or label_img.shape[1] not in (1, 3) or 0 in label_img.shape:
         raise ValueError(
             f"label_img has shape {label_img.shape}; accepted is (points, 1 or 3, height, width)"
