@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..encode.accumulator import Histogram
-from ..encode.histogram import check_histogram, check_histogram_raw, histogram, histogram_raw
+from ..encode.histogram import check_histogram, histogram
+from ..encode.histogram_raw import check_histogram_raw, histogram_raw
 from ..pipeline.freeze import freeze_array, freeze_here
 from .base import Pushing
 

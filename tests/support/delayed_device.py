@@ -67,7 +67,7 @@ class DelayedDevice:
     def capturing(self, device: Any) -> bool:
         return self.captured
 
-    def copy(self, tensor: Any, dtype: Any) -> tuple[Any, _Mark]:
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, _Mark]:
         value = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
         late = torch.empty_like(value)
         late.reshape(-1).view(torch.uint8).fill_(GARBAGE)

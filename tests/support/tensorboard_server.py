@@ -1,7 +1,7 @@
 """The real TensorBoard, started on loopback and asked over HTTP what it shows.
 
-    with tensorboard(log_dir) as board:
-        board.wait_for(lambda: board.scalars(".", "loss"))
+with tensorboard(log_dir) as board:
+    board.wait_for(lambda: board.scalars(".", "loss"))
 """
 
 from __future__ import annotations
