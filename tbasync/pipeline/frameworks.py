@@ -6,6 +6,7 @@ A framework is recognised by what is in `sys.modules`: its tensors cannot exist 
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,13 @@ def is_torch_tensor(value: object) -> bool:
     """Whether `value` is a torch.Tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+@cache
+def plain_tensors() -> tuple[type, ...]:
+    """torch's own tensor classes, of which every operation is local; call it only when torch is imported."""
+    torch = sys.modules["torch"]
+    return (torch.Tensor, torch.nn.Parameter)
 
 
 def freeze_foreign(value: Any, name: str, copy: bool) -> Array | Deferred | None:
@@ -52,7 +60,7 @@ def freeze_torch(tensor: Any, name: str, copy: bool) -> Array | Deferred:
     tensor = _local(tensor.detach(), name)
     if tensor.device.type == "meta":
         raise TypeError(f"{name} is a tensor on the meta device: it has no values")
-    if str(tensor.layout) != "torch.strided" or tensor.is_quantized:
+    if tensor.layout is not sys.modules["torch"].strided or tensor.is_quantized:
         raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}; call .to_dense() first")
     if on_device(tensor):
         return DeviceArray(streams_of(tensor.device.type), tensor)

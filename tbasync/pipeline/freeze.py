@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .deferred import Array, Deferred
-from .frameworks import freeze_foreign, freeze_torch_scalars, is_torch_tensor, on_device
+from .frameworks import freeze_foreign, freeze_torch_scalars, is_torch_tensor, on_device, plain_tensors
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -75,6 +75,10 @@ def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
     """
     if isinstance(value, (int, float, str, np.number, np.bool_)):
         return _to_float(value, name)
+    if is_torch_tensor(value) and type(value) in plain_tensors() and not on_device(value):
+        # By far the most common value that is no float: no array is made of it.
+        if value.numel() == 1 and not value.is_complex():
+            return float(value.item())
     frozen = _freeze(value, name, copy=False)
     if frozen.dtype.kind == "c":
         raise TypeError(f"{name} must be real, got a complex {type(value).__name__}")
