@@ -21,6 +21,7 @@ from ..proto import (
     VersionDef,
 )
 
+_DEVICE = "/device:CPU:0"  # whatever the model runs on
 _PRODUCER = 22  # the GraphDef version that torch's writer states, and TensorBoard expects
 
 
@@ -55,9 +56,9 @@ class GraphFields(NamedTuple):
     tagged_run_metadata: bytes = b""
 
 
-def graph(nodes: Iterable[Node], device: str = "/device:CPU:0") -> GraphFields:
-    """The graph of `nodes`, in their order, and that it ran on `device` (which torch always calls CPU 0)."""
-    statistics = RunMetadata(step_stats=StepStats(dev_stats=[DeviceStepStats(device=device)]))
+def graph(nodes: Iterable[Node]) -> GraphFields:
+    """The graph of `nodes`, in their order, as torch's writer gives it."""
+    statistics = RunMetadata(step_stats=StepStats(dev_stats=[DeviceStepStats(device=_DEVICE)]))
     tagged = TaggedRunMetadata(tag="step1", run_metadata=statistics.SerializeToString())
     return GraphFields(definition(map(_node_def, nodes)), tagged.SerializeToString())
 

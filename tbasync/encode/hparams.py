@@ -151,7 +151,7 @@ def hparams(
     for name, value in hparam_dict.items():
         known = plain(value)
         if known is not None:
-            start.hparams[name].CopyFrom(_value(known))
+            _set(start.hparams[name], known)
             infos.append(_info(name, known, domains.get(name)))
         elif value is not None and lenient:
             infos.append(HParamInfo(name=name))
@@ -172,16 +172,17 @@ def _info(name: str, value: bool | float | str, domain: Sequence[Any] | None) ->
         for member in domain:
             known = plain(member)
             if known is not None:
-                info.domain_discrete.values.add().CopyFrom(_value(known))
+                _set(info.domain_discrete.values.add(), known)
     return info
 
 
-def _value(value: bool | float | str) -> struct_pb2.Value:
+def _set(target: struct_pb2.Value, value: bool | float | str) -> None:
     if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, float):
-        return struct_pb2.Value(number_value=value)
-    return struct_pb2.Value(string_value=value)
+        target.bool_value = value
+    elif isinstance(value, float):
+        target.number_value = value
+    else:
+        target.string_value = value
 
 
 def _summary(tag: str, data: HParamsPluginData) -> Encoded:

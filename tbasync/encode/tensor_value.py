@@ -7,6 +7,7 @@ Pieces are kept apart until one join makes the summary, so that a large array is
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from time import sleep
 from typing import Any
 
@@ -41,12 +42,21 @@ def tensor_value(
         elements: the TensorProto's fields after the shape, from `packed` or `strings`.
         content: the plugin's own data, a serialized message.
     """
+    tensor = nested(8, [_head(dtype, tuple(shape)), *elements])
+    return nested(1, [delimited(1, tag.encode()), *tensor, _metadata(plugin, content)])
+
+
+@lru_cache(maxsize=256)
+def _head(dtype: int, shape: tuple[int, ...]) -> bytes:
+    """A TensorProto's element type and shape; a size of zero is, as protobuf has it, not written."""
     dimensions = (delimited(2, *((key(1, VARINT), varint(size)) if size else ())) for size in shape)
-    head = key(1, VARINT) + varint(dtype) + delimited(2, *dimensions)
+    return key(1, VARINT) + varint(dtype) + delimited(2, *dimensions)
+
+
+@lru_cache(maxsize=256)
+def _metadata(plugin: str, content: bytes) -> bytes:
     plugin_data = delimited(1, plugin.encode()) + (delimited(2, content) if content else b"")
-    metadata = delimited(9, delimited(1, plugin_data))
-    tensor = nested(8, [head, *elements])
-    return nested(1, [delimited(1, tag.encode()), *tensor, metadata])
+    return delimited(9, delimited(1, plugin_data))
 
 
 def packed(field: int, pieces: Sequence[bytes]) -> list[bytes]:

@@ -84,7 +84,7 @@ def test_float16_is_written_as_its_bits(array: np.ndarray[Any, Any]) -> None:
 @given(bits=hnp.arrays(np.uint16, _SHAPES))
 def test_bfloat16_comes_as_bits_or_as_float32(bits: np.ndarray[Any, Any]) -> None:
     """Both ways to hand over a bfloat16 array give the same summary, with its bits in half_val."""
-    as_float = (bits.astype(np.uint32) << 16).view(np.float32)
+    as_float = np.asarray(np.left_shift(bits, 16, dtype=np.uint32)).view(np.float32)
     summary = tensor("t", bits, "bfloat16").summary
     assert tensor("t", as_float, "bfloat16").summary == summary
     assert list(_read(summary).half_val) == bits.reshape(-1).tolist()

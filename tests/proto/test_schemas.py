@@ -124,7 +124,7 @@ def _sample(field: Any, count: int) -> Any:
 
 def _fill(message: Any, depth: int) -> None:
     """Sets every field, messages down to `depth`; the last member of a oneof wins."""
-    wellknown = {
+    wellknown: dict[str, Any] = {
         "google.protobuf.ListValue": {"values": [{}]},
         "google.protobuf.Value": {"string_value": "ü"},
     }
