@@ -75,10 +75,9 @@ def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
     """
     if isinstance(value, (int, float, str, np.number, np.bool_)):
         return _to_float(value, name)
-    if is_torch_tensor(value) and type(value) in plain_tensors() and not on_device(value):
+    if is_torch_tensor(value) and type(value) in plain_tensors() and _is_plain_number(value):
         # By far the most common value that is no float: no array is made of it.
-        if value.numel() == 1 and not value.is_complex():
-            return float(value.item())
+        return float(value.item())
     frozen = _freeze(value, name, copy=False)
     if frozen.dtype.kind == "c":
         raise TypeError(f"{name} must be real, got a complex {type(value).__name__}")
@@ -87,6 +86,10 @@ def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
     if isinstance(frozen, Deferred):
         return frozen
     return _to_float(frozen.reshape(())[()], name)
+
+
+def _is_plain_number(tensor: Any) -> bool:
+    return not on_device(tensor) and tensor.numel() == 1 and not tensor.is_complex()
 
 
 def freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float | Deferred]:
