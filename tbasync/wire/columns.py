@@ -186,12 +186,18 @@ def _slot(record: bytes, start: int, stop: int) -> Slot | None:
     first, last = fields.get(METADATA, (0, 0))
     if SIMPLE in fields:
         return Slot(fields[1], fields[SIMPLE], False, "<f4", record[first:last])
-    found = _scalar_tensor(record, *fields[TENSOR])
+    found = scalar_tensor(record, *fields[TENSOR])
     return found and Slot(fields[1], found[0], True, found[1], record[first:last])
 
 
-def _scalar_tensor(record: bytes, start: int, stop: int) -> tuple[tuple[int, int], str] | None:
-    """Byte range and dtype of the one number of a TensorProto that has no dimensions; None of any other."""
+def scalar_tensor(record: bytes, start: int, stop: int) -> tuple[tuple[int, int], str] | None:
+    """Where a TensorProto without dimensions has its one float or double; None of any other.
+
+    Args:
+        record: holds it at `record[start:stop]`, and has passed `validate`.
+
+    Returns: the number's byte range in `record`, and its dtype.
+    """
     fields = _fields(record, start, stop, {1, 2, 4, 5, 6})
     if fields is None or 1 not in fields or fields.get(2, (0, 0))[0] != fields.get(2, (0, 0))[1]:
         return None

@@ -36,7 +36,7 @@ class Event:
 
 @dataclass(slots=True)
 class Value:
-    """One value of a Summary: `kind` is the field number of what it holds, or 0; `body` is its payload."""
+    """One value of a Summary: `kind` is the field number of what it holds, 0 for none; `body` its payload."""
 
     tag: bytes = b""
     node_name: bytes = b""

@@ -104,8 +104,8 @@ def find_headers(
     if longest < 1 << 16:
         upper &= pair[:count]
     at = np.flatnonzero(upper) + start
-    numbers: NDArray[np.uint32] = np.ndarray((len(data) - 3,), "<u4", data, strides=(1,))
-    lengths, claimed = numbers[at], numbers[at + 8]
+    every: NDArray[np.void] = np.ndarray((len(data) - HEADER + 1,), f"V{HEADER}", data, strides=(1,))
+    lengths, _, claimed = np.ascontiguousarray(every[at].view("<u4").reshape(-1, 3).T)
     low, high = _length_crcs()
     crc = low.take(lengths & np.uint32(0xFFFF))
     if longest >= 1 << 16:
@@ -147,18 +147,20 @@ def _leap(data: NDArray[np.uint8], end: int, start: int) -> tuple[NDArray[np.int
     heads, lengths = find_headers(data, start, end, _LEAP)
     inside = heads + lengths + OVERHEAD <= end
     heads, ends = heads[inside], (heads + lengths + OVERHEAD)[inside]
-    breaks = np.append(np.flatnonzero(heads[1:] != ends[:-1]), len(heads) - 1).tolist()
-    parts, at, index = list[NDArray[np.int64]](), start, 0
-    for last in breaks:
-        if last < index:
-            continue
-        index += int(np.searchsorted(heads[index:], at))
-        if index >= len(heads) or heads[index] != at:
-            break
-        if last >= index:
+    breaks = np.append(np.flatnonzero(heads[1:] != ends[:-1]), len(heads) - 1)
+    parts, at = [np.empty(0, np.int64)], start
+    while True:
+        index = int(np.searchsorted(heads, at))
+        if index < len(heads) and heads[index] == at:
+            last = int(breaks[np.searchsorted(breaks, index)])
             parts.append(heads[index : last + 1])
-            at, index = int(ends[last]), last + 1
-    return np.concatenate([*parts, np.empty(0, np.int64)]), at
+            at = int(ends[last])
+        else:
+            lone, stop = _walk(data, end, at, 1)  # a record longer than _LEAP, or the end of the chain
+            if not lone:
+                return np.concatenate(parts), at
+            parts.append(np.array(lone, np.int64))
+            at = stop
 
 
 def _search(
