@@ -21,6 +21,8 @@ from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
+from .ranks.null import become_null, null_class
+from .ranks.role import Ranks, Role, choose_role, role_of_call
 
 _Writer = TypeVar("_Writer", bound="SummaryWriter")
 
@@ -63,6 +65,7 @@ class SummaryWriter(
         max_queue: int = 10,
         flush_secs: float = 120,
         filename_suffix: str = "",
+        write_to_disk: bool = True,
         *,
         logdir: str | os.PathLike[str] | None = None,
         interval: float = 0.25,
@@ -71,6 +74,8 @@ class SummaryWriter(
         max_items: int = 200_000,
         on_full: OnFull = "block",
         on_error: OnError = "warn",
+        ranks: Ranks = None,
+        rank: int | None = None,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -82,6 +87,7 @@ class SummaryWriter(
             max_queue: accepted for compatibility.
             flush_secs: accepted for compatibility.
             filename_suffix: ends the event files' names.
+            write_to_disk: False makes a null writer, as for the ranks that do not write (tensorboardX).
             logdir: tensorboardX's name for `log_dir`.
             interval: seconds within which what was logged reaches the operating system; also how often the
                 thread wakes while there is work. 0 writes at once and costs the most.
@@ -95,17 +101,27 @@ class SummaryWriter(
             on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
                 and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
                 call of any method as well; a callable is given the exception, on the writer thread.
+            ranks: which processes of the job write: a rank or several, each of which then has a sub-run
+                `rank<k>` of its own. The others get a null writer: no file, no thread, and every call does
+                nothing. None is every process that constructs a writer.
+            rank: this process's rank; None asks torch.distributed, the launcher's environment (torchrun,
+                SLURM, Open MPI, MPICH/PMI) or JAX, in this order.
 
         Raises:
             OSError: the directory or file cannot be made.
             TypeError, ValueError: an option is not what it should be.
         """
         chosen = log_dir or logdir or default_log_dir(comment)
-        self.log_dir = os.fspath(chosen)
+        role: Role = vars(self).pop("_role", None) or choose_role(ranks, rank, write_to_disk)
+        self.log_dir = os.path.join(os.fspath(chosen), role.sub_run) if role.sub_run else os.fspath(chosen)
         self.purge_step = None if purge_step is None else freeze_step(purge_step)
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
+        if not role.writes:
+            self.purge_step = None
+            become_null(self, SummaryWriter)
+            return
         options = Options(
             log_dir=self.log_dir,
             filename_suffix=filename_suffix,
@@ -124,6 +140,20 @@ class SummaryWriter(
         self._embeddings = []
         self._finalizer = weakref.finalize(self, self._pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
+
+    def __new__(cls: type[_Writer], *args: Any, **options: Any) -> _Writer:
+        """Decides whether this process writes, if the arguments are known to be those of `__init__`.
+
+        `__init__` decides for subclasses with a signature of their own: it can still change the object's
+        class, but CPython looks up the methods of such an object more slowly.
+        """
+        role = role_of_call(args, options) if cls.__init__ is SummaryWriter.__init__ else None
+        own = cls if role is None or role.writes else null_class(cls, SummaryWriter)
+        writer: _Writer = object.__new__(own)
+        vars(writer)["_role"] = role
+        return writer
+
+    vars(__new__)["__wrapped__"] = __init__  # for inspect.signature()
 
     # -- barriers ------------------------------------------------------------------------------------------
 
