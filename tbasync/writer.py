@@ -67,6 +67,7 @@ class SummaryWriter:
         max_items: int = 200_000,
         on_full: OnFull = "block",
         on_error: OnError = "warn",
+        fsync: bool = False,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -90,6 +91,8 @@ class SummaryWriter:
             on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
                 and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
                 call of any method as well; a callable is given the exception, on the writer thread.
+            fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
+                system; for machines that may lose power.
 
         Raises:
             OSError: the directory or file cannot be made.
@@ -101,7 +104,10 @@ class SummaryWriter:
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
-        options = Options(self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error)
+        anchor = "" if os.path.isabs(self.log_dir) else os.getcwd()
+        options = Options(
+            self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error, fsync, anchor
+        )
         self._pipeline = Pipeline(options, self.purge_step)
         self.purge_step = None
         self._queue = self._pipeline.queue

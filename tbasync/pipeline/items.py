@@ -12,8 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..encode.result import Encoded
+from ..errors import LoggingError
 
 Scalar: TypeAlias = "tuple[str, float, int, float]"
+
+# What one more value of a waiting `Metrics` costs in memory: a float and its place in a dict.
+_METRIC_BYTES = 96
 
 
 class Item:
@@ -35,6 +39,11 @@ class Item:
         self.nbytes = nbytes
 
 
+def droppable(item: Scalar | Item) -> bool:
+    """Whether a full queue may lose the item."""
+    return isinstance(item, tuple) or item.droppable
+
+
 def summaries_of(item: Scalar | Item) -> int:
     """How many summaries an item of the queue counts for."""
     return 1 if isinstance(item, tuple) else item.summaries
@@ -46,7 +55,7 @@ class Metrics(Item):
     __slots__ = ("step", "values", "wall_time")
 
     def __init__(self, run: str | None, values: Mapping[str, float], step: int, wall_time: float) -> None:
-        super().__init__(run, len(values), 0)
+        super().__init__(run, len(values), len(values) * _METRIC_BYTES)
         self.values = values
         self.step = step
         self.wall_time = wall_time
@@ -96,16 +105,21 @@ class EndRun(Item):
 
 
 class Barrier(Item):
-    """Everything before it is written when `passed` turns True; `reached` is released whenever to look.
+    """A place in the queue: its caller sleeps on `reached` until the worker has an answer.
+
+    The answer is given once, and the order of the three stores is that in which the caller reads them back:
+    `failure`, then `answered`, then the release of `reached`.
 
     Attributes:
-        reached: held from the start; the worker releases it when the barrier is passed or hopeless.
+        reached: held from the start; released with the answer.
+        answered: whether there is one.
+        failure: None if everything before the barrier is written, else what the caller is to raise.
         fsync: whether "written" means on the disk and not only handed to the operating system.
         last: whether the worker ends here and closes its files.
         give_up_at: for the last one, when to end although writing fails (`time.monotonic()`).
     """
 
-    __slots__ = ("fsync", "give_up_at", "last", "passed", "reached")
+    __slots__ = ("answered", "failure", "fsync", "give_up_at", "last", "reached")
     droppable = False
 
     def __init__(self, *, fsync: bool = False, last: bool = False, give_up_at: float = 0.0) -> None:
@@ -113,6 +127,7 @@ class Barrier(Item):
         self.fsync = fsync
         self.last = last
         self.give_up_at = give_up_at
-        self.passed = False
+        self.failure: LoggingError | None = None
+        self.answered = False
         self.reached = threading.Lock()
         self.reached.acquire()
