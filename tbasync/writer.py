@@ -74,6 +74,7 @@ class SummaryWriter(
         max_items: int = 200_000,
         on_full: OnFull = "block",
         on_error: OnError = "warn",
+        fsync: bool = False,
         ranks: Ranks = None,
         rank: int | None = None,
     ) -> None:
@@ -101,6 +102,8 @@ class SummaryWriter(
             on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
                 and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
                 call of any method as well; a callable is given the exception, on the writer thread.
+            fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
+                system; for machines that may lose power.
             ranks: which processes of the job write: a rank or several, each of which then has a sub-run
                 `rank<k>` of its own. The others get a null writer: no file, no thread, and every call does
                 nothing. None is every process that constructs a writer.
@@ -131,6 +134,8 @@ class SummaryWriter(
             max_items=max_items,
             on_full=on_full,
             on_error=on_error,
+            fsync=fsync,
+            anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
         self._pipeline = Pipeline(options, self.purge_step)
         self.purge_step = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import socket
@@ -16,8 +17,16 @@ from ..wire.record import record
 # TensorBoard reads a directory's files in the order of their names.
 _counter = itertools.count()
 
-_CREATE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-_REOPEN = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_CREATE = _FLAGS | os.O_CREAT | os.O_EXCL
+_REOPEN = _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+
+# A handle that has met one of these may be dead for good, while the path leads to the file again.
+_HANDLE_IS_DEAD = frozenset((errno.ESTALE, errno.EIO, errno.EBADF, errno.ENODEV, errno.ENXIO, errno.ENOTCONN))
+
+
+class FileVanishedError(FileNotFoundError):
+    """The event file is no longer in its directory."""
 
 
 @cache
@@ -42,64 +51,121 @@ class EventFile:
             OSError: the directory or the file cannot be made, or the first record cannot be written.
         """
         os.makedirs(directory, exist_ok=True)
+        self._handle: int | None
         self.path, self._handle = _create(directory, suffix)
         self.size = self._synced = 0
         self._torn = False
+        self._named_on_disk = False
         try:
+            self._identify(self._handle)
             self.append(record(first_event(time.time())))
-        except OSError:
-            self.close()
-            os.unlink(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+            with contextlib.suppress(OSError):
+                self.close()
             raise
 
     def append(self, records: bytes) -> None:
         """Appends whole records: all of them, or none when it raises.
 
         Raises:
+            FileVanishedError: the file was removed; it can be written no more.
             OSError: they could not be written; what had reached the file of them is cut off again, now or,
                 where cutting fails too, before the next append.
         """
-        handle = self._open()
+        handle = self._sound_handle()
         if self._torn:
             self._cut(handle)
         rest = memoryview(records)
         try:
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-        except OSError:
+            # Until all is there the end is torn, whatever interrupts this: an error, or a Ctrl-C where the
+            # main thread writes, at exit.
             self._torn = True
-            self._cut_if_possible(handle)
+            while rest:
+                written = os.write(handle, rest)
+                if not written:
+                    raise OSError(errno.EIO, "nothing could be written", self.path)
+                rest = rest[written:]
+            self.size += len(records)
+            self._torn = False
+        except BaseException as error:
+            # Where this fails too `_torn` stays set, and the caller learns of the error that came first.
+            with contextlib.suppress(OSError):
+                self._cut(handle)
+            if isinstance(error, OSError) and error.errno in _HANDLE_IS_DEAD:
+                with contextlib.suppress(OSError):
+                    self.close()
             raise
-        self.size += len(records)
 
     def fsync(self) -> None:
-        """Returns when what was appended is on the disk; raises OSError when it cannot get there."""
-        if self._synced < self.size:
-            os.fsync(self._open())
-            self._synced = self.size
+        """Returns when what was appended, and the file's name, are on the disk; raises OSError otherwise."""
+        if self._synced == self.size:
+            return
+        os.fsync(self._open())
+        if not self._named_on_disk:
+            _fsync_directory(os.path.dirname(self.path))
+            self._named_on_disk = True
+        self._synced = self.size
 
     def close(self) -> None:
-        """Closes the handle; a later append opens the same file again. Twice is harmless."""
+        """Closes the handle; a later append opens the same file again. Twice is harmless.
+
+        Raises:
+            OSError: what was appended may not be complete, as network file systems find out only now; the
+                handle is closed all the same.
+        """
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
 
+    def _sound_handle(self) -> int:
+        """The handle, after a look whether it is still ours and the file still has a name."""
+        handle = self._open()
+        try:
+            status = os.fstat(handle)
+            ours = (status.st_dev, status.st_ino) == self._identity
+        except OSError as error:
+            ours = error.errno != errno.EBADF
+            if ours:
+                raise
+        if not ours:
+            # Somebody has closed it (programs that become daemons close all they find), and the number may be
+            # another file's by now: it is not ours to close.
+            self._handle = None
+            return self._open()
+        if self._counts_links and not status.st_nlink:
+            raise self._vanished()
+        return handle
+
     def _open(self) -> int:
         if self._handle is None:
-            self._handle = os.open(self.path, _REOPEN)
+            try:
+                self._handle = os.open(self.path, _REOPEN)
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise self._vanished() from error
+                raise
+            self._identify(self._handle)
         return self._handle
 
+    def _identify(self, handle: int) -> None:
+        status = os.fstat(handle)
+        self._identity = (status.st_dev, status.st_ino)
+        # Some network and user-space file systems count no links at all.
+        self._counts_links = status.st_nlink > 0
+
+    def _vanished(self) -> FileVanishedError:
+        return FileVanishedError(errno.ENOENT, "the event file was removed", self.path)
+
     def _cut(self, handle: int) -> None:
-        os.ftruncate(handle, self.size)
+        # Never makes the file longer, should somebody have emptied it: zeros are no records.
+        if os.fstat(handle).st_size > self.size:
+            os.ftruncate(handle, self.size)
         self._torn = False
 
-    def _cut_if_possible(self, handle: int) -> None:
-        # Where this fails too `_torn` stays set, and the caller raises the error that came first.
-        with contextlib.suppress(OSError):
-            self._cut(handle)
 
-
-def _create(directory: str, suffix: str) -> tuple[str, int | None]:
+def _create(directory: str, suffix: str) -> tuple[str, int]:
     """Makes a file with a name of its own: time, host, process, counter, as TensorBoard's writer names them.
 
     The counter keeps a process's names apart, the process a host's, and the exclusive opening whatever else
@@ -110,3 +176,13 @@ def _create(directory: str, suffix: str) -> tuple[str, int | None]:
         path = os.path.join(directory, f"events.out.tfevents.{made_by}{suffix}")
         with contextlib.suppress(FileExistsError):
             return path, os.open(path, _CREATE, 0o666)
+
+
+def _fsync_directory(directory: str) -> None:
+    """Sees a directory's entries to the disk, where the platform and the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

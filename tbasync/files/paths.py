@@ -16,9 +16,13 @@ def sub_run(log_dir: str, name: str) -> str:
     """The directory of the sub-run `name`, below `log_dir`.
 
     Raises:
-        ValueError: the name would lead out of `log_dir`, or be `log_dir` itself.
+        ValueError: the name would lead out of `log_dir`, or be `log_dir` itself, or be none for a directory.
     """
     path = f"{log_dir}/{name}"
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} cannot name a run: no directory can have such a name") from None
     inside = os.path.normpath(name)
     if "\0" in name or os.path.isabs(name) or inside.split(os.sep)[0] in (os.pardir, os.curdir):
         raise ValueError(f"{name!r} cannot name a run: it leads out of the run's directory {log_dir!r}")

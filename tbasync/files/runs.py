@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections import OrderedDict
 
 from ..wire.event import purge_events
 from ..wire.record import record
-from .event_file import EventFile
+from .event_file import EventFile, FileVanishedError
 
 # Sub-runs beyond this many share handles: the one unused for longest is closed, and opened again on demand.
 _MOST_HANDLES = 64
+
+_EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class RunFiles:
     """Run directory -> event file. Used by one thread at a time.
 
+    Where symbolic links on the way to the writer's own directory lead is found once, at the start; a link
+    that is planted in it later is not followed out of it.
+
     Attributes:
+        log_dir: the writer's own directory, as given.
         bytes_written: bytes of whole records handed to the operating system, in all files.
     """
 
-    def __init__(self, log_dir: str, suffix: str = "") -> None:
+    def __init__(self, log_dir: str, suffix: str = "", anchor: str = "") -> None:
+        """Touches no file yet.
+
+        Args:
+            log_dir: the writer's own directory.
+            suffix: ends the event files' names.
+            anchor: what relative directories are relative to; "" is the current directory at each moment.
+        """
         self.log_dir = log_dir
         self.bytes_written = 0
         self._suffix = suffix
+        self._anchor = anchor
+        self._root = os.path.realpath(os.path.join(anchor, log_dir))
         self._files: dict[str, EventFile] = {}
         self._open: OrderedDict[str, EventFile] = OrderedDict()
+        self._close_error: OSError | None = None
+        self._vanished: list[str] = []
 
     def open_main(self, purge_step: int | None = None) -> None:
         """Creates the writer's own file now, and hides what earlier files hold from `purge_step` on.
@@ -45,7 +63,12 @@ class RunFiles:
         Raises:
             OSError: nothing of `records` was written.
         """
-        self._file(run or self.log_dir).append(records)
+        name = run or self.log_dir
+        try:
+            self._file(name).append(records)
+        except FileVanishedError:
+            self._forget(name)
+            self._file(name).append(records)
         self.bytes_written += len(records)
 
     def write_beside(self, run: str | None, path: str, content: bytes) -> None:
@@ -60,47 +83,98 @@ class RunFiles:
             ValueError: the path leads out of the run's directory.
             OSError: the file cannot be written; one that was there before is as it was.
         """
-        root = os.path.realpath(run or self.log_dir)
+        root = self._directory(run or self.log_dir)
         target = os.path.realpath(os.path.join(root, path))
-        if os.path.commonpath((root, target)) != root or target == root:
+        if not _inside(target, root) or target == root:
             raise ValueError(f"{path!r} leads out of the run's directory")
         os.makedirs(os.path.dirname(target), exist_ok=True)
         unfinished = f"{target}.{os.getpid()}.unfinished"
         try:
-            with open(unfinished, "wb") as file:
+            with contextlib.suppress(FileNotFoundError):  # left by a process of this number that was killed
+                os.unlink(unfinished)
+            with open(os.open(unfinished, _EXCLUSIVE, 0o666), "wb") as file:
                 file.write(content)
             os.replace(unfinished, target)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             raise
         self.bytes_written += len(content)
 
     def fsync(self) -> None:
-        """Returns when what was appended to every run is on the disk."""
-        for file in self._files.values():
-            file.fsync()
+        """Returns when what was appended to every run is on the disk.
+
+        Raises:
+            OSError: the first of what went wrong; the other files are on the disk all the same.
+        """
+        errors = [error for name in tuple(self._files) if (error := self._fsync(name)) is not None]
+        if errors:
+            raise errors[0]
 
     def end(self, run: str) -> None:
         """Closes the handle of a run that is complete for now."""
         file = self._open.pop(run, None)
         if file is not None:
-            file.close()
+            self._close(file)
 
     def close(self) -> None:
         """Closes and forgets every file: the next append creates new ones."""
         for file in self._files.values():
-            file.close()
+            self._close(file)
         self._files.clear()
         self._open.clear()
+
+    def take_close_error(self) -> OSError | None:
+        """What closing a file has met since the last call."""
+        error, self._close_error = self._close_error, None
+        return error
+
+    def take_vanished(self) -> list[str]:
+        """Paths of files that were found removed since the last call, and replaced."""
+        vanished, self._vanished = self._vanished, []
+        return vanished
 
     def _file(self, run: str) -> EventFile:
         file = self._files.get(run)
         if file is None:
-            file = self._files[run] = EventFile(run, self._suffix)
+            file = self._files[run] = EventFile(self._directory(run), self._suffix)
             self.bytes_written += file.size
         self._open[run] = file
         self._open.move_to_end(run)
         if len(self._open) > _MOST_HANDLES:
-            self._open.popitem(last=False)[1].close()
+            self._close(self._open.popitem(last=False)[1])
         return file
+
+    def _fsync(self, run: str) -> OSError | None:
+        try:
+            self._file(run).fsync()
+        except FileVanishedError:
+            self._forget(run)
+        except OSError as error:
+            return error
+        return None
+
+    def _directory(self, run: str) -> str:
+        if run == self.log_dir:
+            return self._root
+        directory = os.path.realpath(os.path.join(self._anchor, run))
+        if not _inside(directory, self._root):
+            raise OSError(errno.ELOOP, "a symbolic link leads out of the run's directory", run)
+        return directory
+
+    def _forget(self, run: str) -> None:
+        """The run's file was removed: the next append creates another."""
+        file = self._files.pop(run)
+        self._open.pop(run, None)
+        self._close(file)
+        self._vanished.append(file.path)
+
+    def _close(self, file: EventFile) -> None:
+        try:
+            file.close()
+        except OSError as error:
+            self._close_error = self._close_error or error
+
+
+def _inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)

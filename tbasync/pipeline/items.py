@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..encode.result import Encoded
+from ..errors import LoggingError
 from .deferred import Deferred
 
 Scalar: TypeAlias = "tuple[str, float, int, float]"
+
+# What one more value of a waiting `Metrics` costs in memory: a float and its place in a dict.
+_METRIC_BYTES = 96
 
 
 class Item:
@@ -40,6 +44,11 @@ class Item:
         self.device_bytes = sum(value.device_bytes for value in self.deferred)
 
 
+def droppable(item: Scalar | Item) -> bool:
+    """Whether a full queue may lose the item."""
+    return isinstance(item, tuple) or item.droppable
+
+
 def summaries_of(item: Scalar | Item) -> int:
     """How many summaries an item of the queue counts for."""
     return 1 if isinstance(item, tuple) else item.summaries
@@ -53,7 +62,7 @@ class Metrics(Item):
     def __init__(
         self, run: str | None, values: Mapping[str, float | Deferred], step: int, wall_time: float
     ) -> None:
-        super().__init__(run, len(values), 0, values.values())
+        super().__init__(run, len(values), len(values) * _METRIC_BYTES, values.values())
         self.values = values
         self.step = step
         self.wall_time = wall_time
@@ -111,16 +120,21 @@ class EndRun(Item):
 
 
 class Barrier(Item):
-    """Everything before it is written when `passed` turns True; `reached` is released whenever to look.
+    """A place in the queue: its caller sleeps on `reached` until the worker has an answer.
+
+    The answer is given once, and the order of the three stores is that in which the caller reads them back:
+    `failure`, then `answered`, then the release of `reached`.
 
     Attributes:
-        reached: held from the start; the worker releases it when the barrier is passed or hopeless.
+        reached: held from the start; released with the answer.
+        answered: whether there is one.
+        failure: None if everything before the barrier is written, else what the caller is to raise.
         fsync: whether "written" means on the disk and not only handed to the operating system.
         last: whether the worker ends here and closes its files.
         give_up_at: for the last one, when to end although writing fails (`time.monotonic()`).
     """
 
-    __slots__ = ("fsync", "give_up_at", "last", "passed", "reached")
+    __slots__ = ("answered", "failure", "fsync", "give_up_at", "last", "reached")
     droppable = False
 
     def __init__(self, *, fsync: bool = False, last: bool = False, give_up_at: float = 0.0) -> None:
@@ -128,6 +142,7 @@ class Barrier(Item):
         self.fsync = fsync
         self.last = last
         self.give_up_at = give_up_at
-        self.passed = False
+        self.failure: LoggingError | None = None
+        self.answered = False
         self.reached = threading.Lock()
         self.reached.acquire()

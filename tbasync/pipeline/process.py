@@ -6,15 +6,18 @@ import atexit
 import contextlib
 import os
 import sys
+import time
 import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .items import Barrier
     from .pipeline import Pipeline
 
-# At exit every writer gets this long: a hung disk must not keep the process from ending.
+# At exit all writers together get this long: a hung disk must not keep the process from ending.
 EXIT_SECONDS = 30.0
 
+# Sets, because adding, discarding and copying are single C calls; pipelines compare by identity.
 _started: set[Pipeline] = set()
 _all: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _kept: list[object] = []
@@ -26,13 +29,18 @@ def register(pipeline: Pipeline) -> None:
     """Has the pipeline closed at exit and reset in forked children."""
     global _children_end_by
     _started.add(pipeline)
-    _all.add(pipeline)
+    reset_in_children(pipeline)
     # multiprocessing ends its children without atexit's handlers (before 3.13), but runs its own finalizers;
     # those registered before the child has started are not run in it, hence once in each process.
     util = sys.modules.get("multiprocessing.util")
     if util is not None and _children_end_by != os.getpid():
         _children_end_by = os.getpid()
         util.Finalize(None, _close_all, exitpriority=0)
+
+
+def reset_in_children(pipeline: Pipeline) -> None:
+    """Has the pipeline reset in forked children."""
+    _all.add(pipeline)
 
 
 def forget(pipeline: Pipeline) -> None:
@@ -52,15 +60,20 @@ def keep_for_ever(thing: object) -> None:
 
 def _close_all() -> None:
     global _exiting
+    # Before the look at what is open: who starts a worker puts it there and then looks whether this is set.
     _exiting = True
-    for pipeline in tuple(_started):
-        _close(pipeline)
+    deadline = time.monotonic() + EXIT_SECONDS
+    # All are asked before the first is waited for, so that one that hangs does not use up the others' time.
+    asked = [(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in _started.copy()]
+    for pipeline, barrier in asked:
+        _finish(pipeline, barrier, deadline)
 
 
-def _close(pipeline: Pipeline) -> None:
+def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
     try:
-        if not pipeline.close(EXIT_SECONDS):
+        if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
             _complain(f"not everything reached {pipeline.options.log_dir!r} in {EXIT_SECONDS:.0f} s")
+        pipeline.raise_failures()
     except Exception as error:
         _complain(str(error))
 

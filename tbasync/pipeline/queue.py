@@ -14,7 +14,9 @@ What a push does, in this order, and why no wake-up is lost:
 If the worker does not see the item at (b), then (1) came after (b), hence after (a), so (2) sees -1 and the
 pusher rings. Both sides write before they read, which needs the two steps of each not to be reordered: the
 GIL sees to it; without a GIL the lock operations inside `append`, and in the worker between (a) and (b),
-are full barriers.
+are full barriers. Two rules keep it true: only the worker writes `limit`, whichever thread is the worker (see
+`thread.py`), and whoever has taken items off the queue and will put them back holds `_hands` meanwhile, so
+that (b) cannot miss them.
 
 The same comparison notices a full queue: `limit` is otherwise the number of items that may wait. So the
 common push costs one append and one comparison, and everything unusual is behind the comparison.
@@ -23,14 +25,15 @@ common push costs one append and one comparison, and everything unusual is behin
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeAlias
 
-from ..errors import QueueFullError
-from .items import Barrier, Item, Scalar, summaries_of
+from ..errors import LoggingError, QueueFullError
+from .items import Barrier, Item, Scalar, droppable, summaries_of
 from .tally import Tally
 
 OnFull: TypeAlias = Literal["block", "drop_newest", "drop_oldest", "raise"]
@@ -44,14 +47,14 @@ _ATTENTION = -1
 _LOOK_AGAIN_SECONDS = 0.1
 # A push does not wait for a worker that hangs: after this long without any progress it drops instead, and
 # so do the pushes after it, until the worker moves again.
-_STALL_SECONDS = 30.0
+STALL_SECONDS = 30.0
 
 
 class Host(Protocol):
     """What the queue needs to know of its pipeline."""
 
     def ring(self) -> None:
-        """Wakes the worker, starting it if there is none."""
+        """Wakes the worker, starting it if there is none. Never raises."""
 
     def waiting_is_hopeless(self) -> bool:
         """Whether there will be no room soon: nothing can be written, or the caller is the worker itself."""
@@ -62,19 +65,30 @@ class Host(Protocol):
     def alarmed(self) -> bool:
         """Whether the next push is to raise what went wrong before."""
 
+    def raise_alarm(self) -> None:
+        """Raises what went wrong before."""
+
     def note_blocked(self) -> None:
         """Says once that a push had to wait."""
+
+    def note_lost(self, summaries: int) -> None:
+        """Reports summaries that were lost although pushes are to wait for room."""
 
 
 class PushQueue:
     """A bounded queue of many pushers and one worker.
+
+    The bounds hold but for what pushes that are under way at the same moment add: `max_items` plus one item
+    for each thread that pushes, `capacity` plus what `max_items` scalars cost, for those are let pass by a
+    `limit` that was worked out before the payload came.
 
     Attributes:
         items: what waits. Pushers append through `append`, the worker pops from the left.
         append: `items.append`, bound once.
         limit: after an append, a longer queue than this calls for `attend()`.
         urgent: whether the worker should not wait for more before it drains.
-        barriers: those that have been pushed and not been settled.
+        barriers: those that have been pushed and not been answered. Adding to a set, discarding and copying
+            are single C calls, atomic as those of the deque are.
     """
 
     def __init__(
@@ -84,7 +98,7 @@ class PushQueue:
 
         Args:
             capacity: bytes of frozen payload that may wait, scalars counted at `SCALAR_BYTES` each; one item
-                larger than that is taken when nothing else waits.
+                larger than that is taken when no other payload waits.
             device_capacity: bytes that values which wait may hold on devices, bounded in the same way.
             max_items: how many items may wait.
             on_full: what a push does when there is no room.
@@ -103,16 +117,20 @@ class PushQueue:
         self.append = self.items.append
         self.limit = _ATTENTION
         self.urgent = False
-        self.barriers: deque[Barrier] = deque()
+        self.barriers: set[Barrier] = set()
         self.dropped = Tally()
         self.blocked_nanoseconds = Tally()
         self.peak_items = 0
         self.peak_bytes = 0
+        self.payload = 0
+        self.device_bytes = 0
         self.peak_device_bytes = 0
-        self._payload = Tally()
-        self._on_devices = Tally()
+        # Guards the two sums. Reentrant for the same reason as a Tally's, and with the same care: within it
+        # there is no call, so no signal handler, and no destructor, runs between a reading and a writing.
+        self._payload_lock = threading.RLock()
+        # Held by whoever has items in hand that will be put back.
+        self._hands = threading.RLock()
         self._waiting: deque[threading.Lock] = deque()
-        self._fence = threading.Lock()
         self._stalled_at: int | None = None
 
     # -- for pushers ---------------------------------------------------------------------------------------
@@ -122,10 +140,12 @@ class PushQueue:
 
         Raises:
             QueueFullError: there is no room and `on_full="raise"`.
+            LoggingError: `on_error="raise"`, and something failed since the last call.
         """
-        if (item.nbytes or item.device_bytes) and item.droppable and not self._admit(item):
+        if sys.is_finalizing():
+            return  # daemon threads have been stopped wherever they were, perhaps with one of our locks held
+        if (item.nbytes or item.device_bytes) and not self._admit(item):
             return
-        self._account(item, 1)
         self.append(item)
         if len(self.items) > self.limit:
             self.attend()
@@ -135,20 +155,24 @@ class PushQueue:
 
         Raises:
             QueueFullError: the queue is full and `on_full="raise"`; the newest item is taken back.
+            LoggingError: `on_error="raise"`, and something failed since the last call.
         """
+        if sys.is_finalizing():
+            return
         if self.limit == _ATTENTION:
             self._host.ring()
         if len(self.items) > self.room() // 2:
             self._hurry()
-        if self._fits() or (self._on_full == "block" and self._wait(self._fits)):
-            return
-        lost = self._drop_while(lambda: not self._fits(), oldest=self._on_full == "drop_oldest")
-        if lost and self._on_full == "raise":
-            raise QueueFullError(self._full_message())
+        if self._on_full == "drop_oldest":
+            self._drop_oldest(self._fits)
+        elif not self._fits() and not (self._on_full == "block" and self._wait(self._fits)):
+            self._drop_newest()
+        if self._host.alarmed():
+            self._host.raise_alarm()
 
     def put_barrier(self, barrier: Barrier) -> None:
         """Pushes a barrier and wakes the worker: it is never dropped and never waits for room."""
-        self.barriers.append(barrier)
+        self.barriers.add(barrier)
         self.append(barrier)
         self._hurry()
 
@@ -161,97 +185,145 @@ class PushQueue:
         return len(self.items) <= self.room()
 
     def _admit(self, item: Item) -> bool:
-        """Makes room for the payload of `item`; False when the item is the one that was dropped."""
+        """Reserves room for the payload of `item`; False when the item is the one that was dropped."""
 
-        def fits() -> bool:
-            host, device = self._payload.total, self._on_devices.total
-            return (host == 0 or host + item.nbytes <= self._capacity) and (
-                device == 0 or device + item.device_bytes <= self._device_capacity
-            )
+        def reserve() -> bool:
+            return self._reserve(item.nbytes, item.device_bytes)
 
-        if fits() or (self._on_full == "block" and self._wait(fits)):
-            return True
-        if self._on_full == "drop_oldest":
-            self._drop_while(lambda: not fits(), oldest=True)
-            if fits():
+        admitted = reserve()
+        if not admitted and self._on_full == "block":
+            admitted = self._wait(reserve)
+        elif not admitted and self._on_full == "drop_oldest":
+            admitted = self._drop_oldest(reserve)
+        if not admitted:
+            self._lose(item.summaries)
+        return admitted
+
+    def _reserve(self, nbytes: int, device_bytes: int) -> bool:
+        with self._payload_lock:
+            fits = self.payload == 0 or self.payload + nbytes <= self._capacity
+            held = self.device_bytes + device_bytes
+            if fits and (self.device_bytes == 0 or held <= self._device_capacity):
+                self.payload += nbytes
+                self.device_bytes = held
+                if held > self.peak_device_bytes:
+                    self.peak_device_bytes = held
                 return True
-        self.dropped.add(item.summaries)
-        if self._on_full == "raise":
-            raise QueueFullError(self._full_message())
         return False
 
     def _wait(self, enough_room: Callable[[], bool]) -> bool:
         """Blocks until there is room; False when waiting is or becomes hopeless."""
         start = time.perf_counter_ns()
         beats, moved = self._host.beats(), time.monotonic()
+        slept = False
         try:
             while not enough_room():
+                self._hurry()
                 if self._host.waiting_is_hopeless() or self._stalled_at == beats:
                     return False
                 ticket = threading.Lock()
                 ticket.acquire()
                 self._waiting.append(ticket)
-                self._hurry()
                 # Room may have come between the look and the ticket, and then nobody releases it.
-                if not enough_room():
-                    ticket.acquire(timeout=_LOOK_AGAIN_SECONDS)
+                if enough_room():
+                    break
+                slept = True
+                ticket.acquire(timeout=_LOOK_AGAIN_SECONDS)
                 if self._host.beats() != beats:
                     beats, moved = self._host.beats(), time.monotonic()
-                elif time.monotonic() - moved > _STALL_SECONDS:
+                elif time.monotonic() - moved > STALL_SECONDS:
                     self._stalled_at = beats
             return True
         finally:
-            self.blocked_nanoseconds.add(time.perf_counter_ns() - start)
-            self._host.note_blocked()
+            if slept:
+                self.blocked_nanoseconds.add(time.perf_counter_ns() - start)
+                self._host.note_blocked()
 
-    def _drop_while(self, too_much: Callable[[], bool], *, oldest: bool) -> int:
-        """Drops items until there is room; returns how many summaries that cost.
+    # -- dropping ------------------------------------------------------------------------------------------
 
-        Items that must not be lost are put back where they were found. The worker, or another pusher, may
-        take what lies beyond them meanwhile: a barrier then covers more than it has to, never less.
+    # What must not be lost is taken off and put back, at the same end. The worker, or another pusher, may
+    # take or add what lies beyond it meanwhile: a barrier then covers more than it has to, never less.
+    # `_hands` keeps the worker from parking, and from putting back older items, while a barrier is in hand.
+    # What is dropped is destroyed only when `_hands` is free: destructors may do anything.
+
+    def _drop_newest(self) -> None:
+        """Drops the newest item unless there is room by now.
+
+        Of several threads that push at the same moment one may drop another's value; but each drops one at
+        most, so that as many calls raise, with `on_full="raise"`, as values are lost.
         """
-        pop = self.items.popleft if oldest else self.items.pop
-        put_back = self.items.appendleft if oldest else self.items.append
-        kept: list[Item] = []
-        lost = 0
-        try:
-            while too_much():
-                item = pop()
-                if isinstance(item, Item) and not item.droppable:
-                    kept.append(item)
-                else:
-                    lost += summaries_of(item)
-                    self.release(item)
-        except IndexError:
-            pass  # empty: others have made the room
-        finally:
-            for item in reversed(kept):
-                put_back(item)
-            self.dropped.add(lost)
-        return lost
+        kept: list[Scalar | Item] = []
+        victim: Scalar | Item | None = None
+        with self._hands:
+            if self._fits():
+                return
+            try:
+                while victim is None:
+                    item = self.items.pop()
+                    if droppable(item):
+                        victim = item
+                        self.release(item)
+                    else:
+                        kept.append(item)
+            except IndexError:
+                return  # empty but for what is kept: others have made the room
+            finally:
+                self.items.extend(reversed(kept))
+        self._lose(summaries_of(victim))
 
-    def _full_message(self) -> str:
-        return (
-            f"the queue is full ({len(self.items)} items, {self._payload.total} bytes of payload) and "
-            'on_full="raise"; log less, enlarge capacity, device_capacity or max_items, or choose another '
-            "on_full"
-        )
+    def _drop_oldest(self, enough_room: Callable[[], bool]) -> bool:
+        """Drops the oldest items until there is room; False when there is none even so."""
+        kept: list[Scalar | Item] = []
+        dropped: list[Scalar | Item] = []
+        with self._hands:
+            try:
+                while not enough_room():
+                    item = self.items.popleft()
+                    (dropped if droppable(item) else kept).append(item)
+                    self.release(item)
+                room = True
+            except IndexError:  # the payload is in the worker's hands
+                room = False
+            finally:
+                self.items.extendleft(reversed(kept))
+        self._lose(sum(map(summaries_of, dropped)))
+        return room
+
+    def _lose(self, summaries: int) -> None:
+        if not summaries:
+            return
+        self.dropped.add(summaries)
+        if self._on_full == "raise":
+            raise QueueFullError(
+                f"the queue is full ({len(self.items)} items, {self.payload} bytes of payload) and "
+                'on_full="raise"; log less, enlarge capacity, device_capacity or max_items, or choose another '
+                "on_full"
+            )
+        if self._on_full == "block":
+            self._host.note_lost(summaries)
 
     # -- for the worker ------------------------------------------------------------------------------------
 
     def room(self) -> int:
         """How many items may wait, given the payload that waits; at least one, however large."""
-        return max(1, min(self._max_items, (self._capacity - self._payload.total) // SCALAR_BYTES))
+        return max(1, min(self._max_items, (self._capacity - self.payload) // SCALAR_BYTES))
+
+    def call_in(self) -> None:
+        """Asks every push from now on to ring."""
+        self.limit = _ATTENTION
+
+    def empty(self) -> bool:
+        """Whether nothing waits, not even in the hands of a pusher that will put it back."""
+        with self._hands:  # also the full barrier that the module's text speaks of
+            return not self.items
 
     def park(self) -> bool:
         """Asks the next push to ring; False when something has been pushed already, and nobody will."""
-        self.limit = _ATTENTION
-        with self._fence:  # the full barrier that the module's text speaks of
-            pass
-        if self.items:
-            self.gather()
-            return False
-        return True
+        self.call_in()
+        if self.empty():
+            return True
+        self.gather()
+        return False
 
     def gather(self) -> None:
         """Lets pushes pass until half the room is taken: the worker is awake and waits for a batch."""
@@ -271,42 +343,42 @@ class PushQueue:
             pass
         return batch
 
+    def put_back(self, batch: Sequence[Scalar | Item]) -> None:
+        """Puts what was popped last back to where it was."""
+        # Not while a pusher has an older queue's barrier in hand: that would end up before these.
+        with self._hands:
+            self.items.extendleft(reversed(batch))
+
     def release(self, item: Scalar | Item) -> None:
         """Gives back the payload of an item that has been encoded or dropped."""
-        if isinstance(item, Item):
-            self._account(item, -1)
-
-    def _account(self, item: Item, sign: int) -> None:
-        if item.nbytes:
-            self._payload.add(sign * item.nbytes)
-        if item.device_bytes:
-            self._on_devices.add(sign * item.device_bytes)
-            self.peak_device_bytes = max(self.peak_device_bytes, self._on_devices.total)
+        if isinstance(item, Item) and (item.nbytes or item.device_bytes):
+            with self._payload_lock:
+                self.payload -= item.nbytes
+                self.device_bytes -= item.device_bytes
 
     def admit(self) -> None:
         """Lets pushes pass until the queue is full, and those that wait for room look again."""
         self.limit = _ATTENTION if self._host.alarmed() else self.room()
-        while self._waiting:
-            self._waiting.popleft().release()
+        with contextlib.suppress(IndexError):
+            while True:
+                self._waiting.popleft().release()
 
-    def settle(self, barrier: Barrier, *, passed: bool) -> None:
-        """Answers a barrier's caller; only one that has passed is forgotten."""
-        if passed:
-            barrier.passed = True
-            with contextlib.suppress(ValueError):
-                self.barriers.remove(barrier)
-        with contextlib.suppress(RuntimeError):  # released already, with bad news that is good now
-            barrier.reached.release()
+    def settle(self, barrier: Barrier, failure: LoggingError | None = None) -> None:
+        """Answers a barrier's caller, unless it has its answer: written, or what to raise."""
+        # Two may settle a barrier: the worker, and a thread that resigns while the next one begins. The set
+        # decides between them, for only one finds the barrier in it.
+        try:
+            self.barriers.remove(barrier)
+        except KeyError:
+            return
+        barrier.failure = failure
+        barrier.answered = True
+        barrier.reached.release()
 
     @property
     def nbytes(self) -> int:
         """Bytes that wait: payload, and what scalars cost."""
-        return self._payload.total + len(self.items) * SCALAR_BYTES
-
-    @property
-    def device_bytes(self) -> int:
-        """Bytes that values which wait hold on devices."""
-        return self._on_devices.total
+        return self.payload + len(self.items) * SCALAR_BYTES
 
     def _note_peaks(self) -> None:
         self.peak_items = max(self.peak_items, len(self.items))

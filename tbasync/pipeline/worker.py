@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from ..wire.record import record
 from ..wire.scalars import ScalarEncoder, scalar_record
 from .deferred import Deferred
 from .device import prefetch
-from .faults import Faults
+from .faults import Faults, describe
 from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, summaries_of
 from .output import Output
 from .queue import PushQueue
@@ -46,6 +46,13 @@ class _Columns:
         self.steps += steps
         self.wall_times += wall_times
 
+    def trim(self) -> None:
+        """Makes the columns equally long again, should an `extend` have been cut short."""
+        columns: tuple[list[Any], ...] = (self.tags, self.values, self.steps, self.wall_times)
+        length = min(map(len, columns))
+        for column in columns:
+            del column[length:]
+
     def extend_metrics(self, item: Metrics) -> None:
         values: Iterable[Any] = item.values.values()
         if item.deferred:
@@ -59,47 +66,71 @@ class _Columns:
 class Worker:
     """Drains a queue into an output. One thread at a time runs it; the counters may be read by any.
 
+    What it has taken is at any moment in the batch in hand, in the columns, or in the output; whatever stops
+    it in between, `recover()` finds the rest. What it was busy with at that moment counts as lost.
+
     Attributes:
         taken: summaries taken from the queue.
         failed: summaries that could not be encoded.
+        lost: summaries that were given up, or that it was busy with when it failed itself.
         nonfinite: NaN and infinite elements left out.
         cpu_seconds: CPU time of the thread that drains.
         beats: grows whenever something has been done.
     """
 
     def __init__(self, queue: PushQueue, output: Output, faults: Faults) -> None:
-        self.taken = self.failed = self.nonfinite = self.beats = 0
+        self.taken = self.failed = self.lost = self.nonfinite = self.beats = 0
         self.cpu_seconds = 0.0
         self._queue = queue
         self._output = output
         self._faults = faults
         self._scalars = ScalarEncoder()
         self._columns: dict[str | None, _Columns] = {}
-        self._rested = 0.0
+        self._batch: Sequence[Scalar | Item] = ()
+        self._place = 0  # how many items of the batch have been begun
+        self._rested = self._cpu = 0.0
 
     def drain(self) -> Barrier | None:
         """Takes and writes until the queue is empty; returns the barrier that ends the worker, if it is met.
 
         Returns early, with the rest in the queue, when writing fails; the output knows the error then.
         """
-        self._rested = time.perf_counter()
-        while self._output.write() and self._queue.items:
+        self._rested, self._cpu = time.perf_counter(), time.thread_time()
+        last = None
+        self._encode_gathered()  # what a failure has left
+        while last is None and self._output.write() and self._queue.items:
             last = self._piece(self._take())
             self._queue.admit()
             self._rest_if_due()
-            if last is not None:
-                return last
-        return None
+        self._note_cpu()
+        return last
 
     def give_up(self) -> int:
         """Empties the queue and the output unwritten; returns how many summaries that costs."""
-        lost = self._output.give_up()
+        lost = self._output.give_up() + self.gathered
+        self._columns.clear()
         while batch := self._take():
             lost += sum(map(summaries_of, batch))
             for item in batch:
                 self._queue.release(item)
-                if isinstance(item, Barrier):
-                    self._queue.settle(item, passed=False)
+        self.lost += lost
+        self._queue.admit()
+        return lost
+
+    def recover(self) -> int:
+        """Makes ready to go on after an exception out of `drain()`; returns how many summaries it cost."""
+        # An item counts as begun before anything is done with it, so nothing is logged twice. A barrier can
+        # be met twice, and its caller must not be forgotten.
+        begun = self._batch[: self._place]
+        rest = [item for item in begun[-1:] if isinstance(item, Barrier)]
+        self._put_back([*rest, *self._batch[self._place :]])
+        self._batch = ()
+        for columns in self._columns.values():
+            columns.trim()
+        output = self._output
+        kept = self.gathered + output.pending + output.written + output.lost + self.failed
+        lost = self.taken - self.lost - kept
+        self.lost += lost
         return lost
 
     @property
@@ -112,49 +143,58 @@ class Worker:
         self.taken += sum(map(summaries_of, batch))
         return batch
 
-    def _put_back(self, batch: list[Scalar | Item]) -> None:
+    def _put_back(self, batch: Sequence[Scalar | Item]) -> None:
         self.taken -= sum(map(summaries_of, batch))
-        self._queue.items.extendleft(reversed(batch))
+        self._queue.put_back(batch)
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
-        """Does one piece of the queue; what follows the last barrier, or one not passed, is put back."""
+        """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
+        self._batch, self._place = batch, 0
         if set(map(type, batch)) == {tuple}:
+            self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))
-            batch = []
         self._prefetch(batch)
-        for place, item in enumerate(batch):
+        last = None
+        for place in range(self._place, len(batch)):
+            item = batch[place]
+            self._place = place + 1
             if isinstance(item, tuple):
                 self._gather(None).extend((item,))
             elif not isinstance(item, Barrier):
                 self._item(item)
             elif not self._pass(item):
-                self._put_back(batch[place:])
-                return None
+                self._place = place
             elif item.last:
-                self._put_back(batch[place + 1 :])
-                return item
+                last = item
+            if last is not None or self._output.write_error is not None:
+                break
+        rest, self._batch = batch[self._place :], ()
         self._encode_gathered()
-        self._output.write()
-        return None
+        if rest:
+            self._put_back(rest)
+        elif last is None:
+            self._output.write()
+        return last
 
     def _item(self, item: Item) -> None:
-        if isinstance(item, Metrics):
-            self._metrics(item)
+        try:
+            if isinstance(item, Metrics):
+                self._metrics(item)
+                return
+            self._encode_gathered(item.run)
+            if isinstance(item, Summary):
+                self._summary(item)
+            elif isinstance(item, Events):
+                self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
+            elif isinstance(item, EndRun):
+                self._output.write()
+                self._output.end(cast(str, item.run))
+        finally:
             self._queue.release(item)
-            return
-        self._encode_gathered(item.run)
-        if isinstance(item, Summary):
-            self._summary(item)
-        elif isinstance(item, Events):
-            self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
-        elif isinstance(item, EndRun):
-            self._output.write()
-            self._output.files.end(cast(str, item.run))
-        self._queue.release(item)
         self._rest_if_due()
 
-    def _prefetch(self, batch: list[Scalar | Item]) -> None:
-        waiting = [value for item in batch if isinstance(item, Item) for value in item.deferred]
+    def _prefetch(self, batch: Sequence[Scalar | Item]) -> None:
+        waiting = [v for item in batch[self._place :] if isinstance(item, Item) for v in item.deferred]
         if waiting:
             # What fails here fails again for the one value that is at fault, and is reported there.
             with contextlib.suppress(Exception):
@@ -167,12 +207,17 @@ class Worker:
             self._fail("metrics", ", ".join(item.values), error, item.summaries)
 
     def _pass(self, barrier: Barrier) -> bool:
-        """Passes a barrier, if everything before it can be written. The last one is settled by its owner."""
+        """Passes a barrier, if everything before it can be written. The last one is answered by its owner."""
+        if barrier.answered:
+            return True
         self._encode_gathered()
-        if not self._output.write() or (barrier.fsync and not self._output.fsync()):
+        if not self._output.write():
             return False
-        if not barrier.last:
-            self._queue.settle(barrier, passed=True)
+        failure = self._output.fsync() if barrier.fsync else None
+        if barrier.last:
+            barrier.failure = failure
+        else:
+            self._queue.settle(barrier, failure)
         return True
 
     def _summary(self, item: Summary) -> None:
@@ -185,7 +230,7 @@ class Worker:
             events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
             data = b"".join(map(record, events))
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
-            self._fail(item.encode.__name__, item.tag, error)
+            self._fail(getattr(item.encode, "__name__", "summary"), item.tag, error)
             return
         self.nonfinite += encoded.nonfinite
         for note in encoded.notes:
@@ -194,7 +239,7 @@ class Worker:
 
     def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
         self.failed += summaries
-        message = f"the {kind} {tag!r} could not be logged: {type(error).__name__}: {error}"
+        message = f"the {kind} {tag!r} could not be logged: {describe(error)}"
         self._faults.failed((kind, type(error)), message, error, summaries)
 
     def _gather(self, run: str | None) -> _Columns:
@@ -230,6 +275,11 @@ class Worker:
     def _rest_if_due(self) -> None:
         self.beats += 1
         if time.perf_counter() - self._rested >= _WORK_SECONDS:
-            self.cpu_seconds = time.thread_time()
+            self._note_cpu()
             time.sleep(_REST_SECONDS)
             self._rested = time.perf_counter()
+
+    def _note_cpu(self) -> None:
+        now = time.thread_time()
+        self.cpu_seconds += now - self._cpu
+        self._cpu = now

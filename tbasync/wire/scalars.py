@@ -50,9 +50,11 @@ _INT = npt.NDArray[np.intp]
 
 def scalar_summary(tag: str, value: float) -> bytes:
     """The Summary of one scalar in the old style (`simple_value`); beyond float32 it is infinite."""
-    with np.errstate(over="ignore"):
-        packed = np.float32(value).tobytes()
-    return delimited(1, delimited(1, tag.encode()), b"\x15", packed)
+    # Whatever the caller's floating-point settings are: at exit this may run on the main thread.
+    with np.errstate(all="ignore"):
+        packed = np.float32(value).astype("<f4").tobytes()
+    name = delimited(1, tag.encode()) if tag else b""
+    return delimited(1, name, b"\x15", packed)
 
 
 def scalar_record(tag: str, value: float, step: int, wall_time: float) -> bytes:
@@ -159,7 +161,7 @@ def _records(
     steps: npt.NDArray[np.int64],
     wall_times: npt.NDArray[np.float64],
 ) -> bytes:
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         value_bytes = values.astype("<f4").view(np.uint8).reshape(-1, _VALUE_SIZE)
     step_bytes, step_sizes = _varints(steps)
     step_fields = step_sizes + (step_sizes > 0)  # with the key

@@ -1,0 +1,182 @@
+"""The writer thread's life: wait for work, drain, retry what cannot be written, end at the last barrier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..errors import LoggingError
+from .faults import Faults, describe
+from .items import Barrier
+from .options import Options
+from .output import Output
+from .queue import PushQueue
+from .thread import WriterThread
+from .worker import Worker
+
+_FIRST_RETRY_SECONDS = 0.1
+_LAST_RETRY_SECONDS = 5.0
+
+
+class Loop:
+    """What each writer thread of a pipeline runs, one after the other.
+
+    Attributes:
+        thread: who runs it.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        queue: PushQueue,
+        output: Output,
+        faults: Faults,
+        worker: Worker,
+        begin: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Starts nothing.
+
+        Args:
+            options: the pipeline's.
+            queue: what to drain.
+            output: where to.
+            faults: who is told of failures.
+            worker: who does the encoding.
+            begin: called before a thread starts.
+            ended: called, still as the worker, when everything is closed.
+        """
+        self.thread = WriterThread(queue, begin, self._run, self._run_here)
+        self._options = options
+        self._queue = queue
+        self._output = output
+        self._faults = faults
+        self._worker = worker
+        self._begin = begin
+        self._ended = ended
+        self._pause = 0.0
+        self._tried: set[Barrier] = set()  # barriers that were there when writing was last tried
+        self._deaths = 0
+        self._alive_at = 0  # the worker's beats at its last death
+
+    def _run(self) -> None:
+        while self._shift():
+            # Not at full speed, should it fail again and again.
+            self.thread.wait(0.01 * 2 ** min(self._deaths, 8))
+
+    def _shift(self) -> bool:
+        """Works until the thread has resigned, or until something fails that never should: True then."""
+        try:
+            while self._turn():
+                pass
+        except BaseException as error:  # a bug, no memory, an exception injected from another thread
+            if self.thread.is_me():
+                self._survive(error)
+                return True
+        return False
+
+    def _run_here(self) -> None:
+        """Drains on the calling thread, once: the interpreter is ending, another would not be waited for."""
+        while True:
+            try:
+                last = self._worker.drain()
+            except BaseException as error:
+                self._survive(error)
+                if not isinstance(error, Exception):
+                    raise  # the caller's Ctrl-C; the thread's owner gives the claim back
+                continue
+            if self._output.write_error is not None:
+                for barrier in self._queue.barriers.copy():
+                    self._queue.settle(barrier, self._cannot_write())
+                self.thread.leave()
+                return
+            if self._end(last) if last is not None else self.thread.resign():
+                return
+
+    def _turn(self) -> bool:
+        """Waits for work, gathers a batch, drains; False when the thread has resigned."""
+        if self._output.write_error is None:
+            self._wait_for_work()
+        else:
+            self._wait_to_retry()
+        last = self._worker.drain()
+        if self._output.write_error is None:
+            self._pause = 0.0
+        elif last is None:
+            last = self._refuse_barriers()
+        return last is None or not self._end(last)
+
+    def _wait_for_work(self) -> None:
+        if self._queue.park():
+            self.thread.wait()
+            self._queue.gather()
+        if not self._queue.urgent:
+            self.thread.wait(self._options.interval)
+        self._queue.urgent = False
+
+    def _wait_to_retry(self) -> None:
+        """Sleeps ever longer, but a new barrier is worth a try at once: its caller waits.
+
+        Pushes ring too, while the queue is full; they must not turn the retries into a busy loop.
+        """
+        self._pause = min(max(2 * self._pause, _FIRST_RETRY_SECONDS), _LAST_RETRY_SECONDS)
+        until = min([time.monotonic() + self._pause, *(b.give_up_at for b in self._tried if b.last)])
+        while self._queue.barriers <= self._tried and (left := until - time.monotonic()) > 0:
+            self.thread.wait(left)
+
+    def _refuse_barriers(self) -> Barrier | None:
+        """Tells who waits that files cannot be written; returns the last barrier if its time is over."""
+        self._tried = self._queue.barriers.copy()
+        for barrier in self._tried:
+            if not barrier.last:
+                self._queue.settle(barrier, self._cannot_write())
+        ended = [b for b in self._tried if b.last and b.give_up_at <= time.monotonic()]
+        if not ended:
+            return None
+        self._give_up()
+        return ended[0]
+
+    def _cannot_write(self) -> LoggingError:
+        error = self._output.write_error
+        assert error is not None
+        failure = LoggingError(
+            f"event files in {self._options.log_dir!r} cannot be written ({describe(error)}); what was "
+            "pushed is kept up to the writer's capacity, and writing is tried again",
+            max(1, self._output.pending),
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _give_up(self) -> None:
+        """Empties the queue and the output unwritten, and tells who waits."""
+        error = self._output.write_error
+        lost = self._worker.give_up()
+        for barrier in self._queue.barriers.copy():
+            failure = LoggingError(
+                f"{lost} summaries could not be written to {self._options.log_dir!r} and are lost "
+                f"({describe(error) if error else 'unknown'})",
+                max(1, lost),
+            )
+            failure.__cause__ = error
+            self._queue.settle(barrier, failure)
+
+    def _end(self, last: Barrier) -> bool:
+        """Closes the files, resigns unless something was pushed meanwhile, answers the last barrier."""
+        failure = self._output.close()
+        self._ended()
+        resigned = self.thread.resign()
+        if not resigned:
+            self._begin()
+        self._queue.settle(last, last.failure or failure)
+        return resigned
+
+    def _survive(self, error: BaseException) -> None:
+        """The worker itself has failed: what it was busy with is lost, all else goes on."""
+        self._deaths = self._deaths + 1 if self._worker.beats == self._alive_at else 0
+        self._alive_at = self._worker.beats
+        lost = self._worker.recover()
+        message = f"the writer thread met {describe(error)}; {lost} summaries are lost, and it goes on"
+        if lost:
+            self._faults.failed("worker", message, error, lost)
+        else:
+            self._faults.note("worker", message)
