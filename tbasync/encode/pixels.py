@@ -80,7 +80,7 @@ def draw_grid(canvas: Pixels, nchw: NDArray[Any], columns: int) -> int:
         images = nchw[row * columns : (row + rows) * columns]
         nonfinite += _draw_rows(cells[row : row + rows], images.reshape(rows, columns, *nchw.shape[1:]))
     if rest:
-        nonfinite += _draw_rows(cells[whole:, :, :rest], nchw[np.newaxis, whole * columns :])
+        nonfinite += _draw_rows(cells[whole : whole + 1, :, :rest], nchw[np.newaxis, whole * columns :])
     return nonfinite
 
 
