@@ -5,6 +5,8 @@ Format: GIF89a, https://www.w3.org/Graphics/GIF/spec-gif89a.txt .
 Pillow's own writer of animations drops a frame that equals the one before. Here every frame is written with a
 time of its own, so that the n-th image of the file is the n-th frame: a frame holds the rectangle that has
 changed, or a single pixel if none has, and each has its own table of colours.
+
+Pillow holds the GIL while it compresses a frame: about 10 ns a pixel, 0.7 ms for one of 256x256.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ Pillow's encoder tries five filters a row in scalar code and compresses at zlib'
 `benchmarks/encode_image` measures speaks for code of our own (milliseconds of CPU time and KiB; one machine,
 Pillow 13 and CPython 3.11 on the same zlib 1.2.13, the encoders alone):
 
-    512x512 RGB, or larger      here          Pillow        Pillow, fastest settings
-    noise                       1.9   769     26    770     18     770   (run-length)
-    smooth waves                3.3    21     10     28      4.8    56   (level 1)
-    photograph                  8.5   500     36    479     14     491   (run-length)
+                                here          Pillow        Pillow, fastest settings
+    noise, 512x512 RGB          1.9   769     26    770     18     770   (run-length)
+    smooth waves, 512x512       3.3    21     10     28      4.8    56   (level 1)
+    photograph, 640x427         8.5   500     36    479     14     491   (run-length)
 
 Two choices make that:
 
