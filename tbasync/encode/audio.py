@@ -40,11 +40,12 @@ def audio(tag: str, array: NDArray[Any], sample_rate: float = 44100) -> Encoded:
     parts = [_header(length, channels, sample_rate)]
     nonfinite, notes = 0, set[str]()
     for first in range(0, length, _BLOCK):
+        if first:
+            sleep(0)
         samples, left_out, told = _quantise(frames[first : first + _BLOCK])
         parts.append(samples.tobytes())
         nonfinite += left_out
         notes |= told
-        sleep(0)
     return Encoded(_audio_summary(tag, sample_rate, channels, length, parts), nonfinite, tuple(sorted(notes)))
 
 

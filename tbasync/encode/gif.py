@@ -5,6 +5,8 @@ Format: GIF89a, https://www.w3.org/Graphics/GIF/spec-gif89a.txt .
 Pillow's own writer of animations drops a frame that equals the one before. Here every frame is written with a
 time of its own, so that the n-th image of the file is the n-th frame: a frame holds the rectangle that has
 changed, or a single pixel if none has, and each has its own table of colours.
+
+Pillow holds the GIL while it compresses a frame: about 10 ns a pixel, 0.7 ms for one of 256x256.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable, Iterator
+from time import sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +53,7 @@ def encode(frames: Iterable[Pixels], fps: float) -> Iterator[bytes]:
         delay = struct.pack("<BHBB", _KEEP, _delay(index, fps), 0, 0)
         yield b"!\xf9\x04" + delay + _image(frame[top:bottom, left:right], left, top)
         before = frame
+        sleep(0)  # see `pixels`
     yield b";"
 
 

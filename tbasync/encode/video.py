@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from numbers import Real
-from time import sleep
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import gif
 from .image import NONFINITE_NOTE, check_real, image_summary
-from .pixels import Pixels, fill
+from .pixels import Pixels, draw_grid
 from .result import Encoded
 
 
@@ -83,14 +82,11 @@ class _Frames:
         self.nonfinite = 0
 
     def __iter__(self) -> Iterator[Pixels]:
-        _, count, channels, height, width = self._ntchw.shape
-        for time in range(count):
-            frame = np.zeros((*self.size, min(channels, 3)), np.uint8)
-            for index, chw in enumerate(self._ntchw[:, time, :3]):
-                top, left = index // self._columns * height, index % self._columns * width
-                self.nonfinite += fill(frame[top : top + height, left : left + width], chw)
+        for nchw in self._ntchw.transpose(1, 0, 2, 3, 4):
+            colours = nchw[:, :3]
+            frame = np.zeros((*self.size, colours.shape[1]), np.uint8)
+            self.nonfinite += draw_grid(frame, colours, self._columns)
             yield frame
-            sleep(0)
 
 
 def _grid(count: int) -> tuple[int, int]:

@@ -111,6 +111,13 @@ def test_larger_than_a_band_equals_torch(torch_summary: Any, shape: tuple[int, .
     _assert_same(image("t", array, "CHW"), torch_summary.image("t", array, dataformats="CHW"))
 
 
+@pytest.mark.parametrize("shape", [(21, 3, 50, 70), (9, 1, 200, 300), (200, 3, 8, 8)])
+def test_large_batches_equal_torch(torch_summary: Any, shape: tuple[int, ...]) -> None:
+    """Batches of which several rows of the grid are drawn at once, or less than one, are laid out alike."""
+    array = np.random.default_rng(0).random(shape, np.float32)
+    _assert_same(image("t", array, "NCHW"), torch_summary.image("t", array, dataformats="NCHW"))
+
+
 @pytest.mark.parametrize("step", [(slice(None, None, 2),) * 3, (slice(None, None, -1),) * 3])
 def test_strided_views(torch_summary: Any, step: Any) -> None:
     """Views with gaps or turned around are drawn as they look."""

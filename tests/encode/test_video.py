@@ -43,8 +43,13 @@ def _frames_of(summary: Any, *arguments: Any) -> np.ndarray[Any, Any]:
 @st.composite
 def _videos(draw: st.DrawFn, dtypes: list[str]) -> np.ndarray[Any, Any]:
     """(N, T, C, H, W), small enough that no frame has more than 256 colours."""
-    sizes = [draw(st.integers(1, 9)), draw(st.integers(1, 4)), draw(st.sampled_from([1, 3]))]
-    shape = (*sizes, draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    sizes = [
+        draw(st.integers(1, 9) | st.sampled_from([16, 17, 21, 33])),
+        draw(st.integers(1, 4)),
+        draw(st.sampled_from([1, 3])),
+    ]
+    longest = 4 if sizes[0] < 10 else 2
+    shape = (*sizes, draw(st.integers(1, longest)), draw(st.integers(1, longest)))
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     elements = st.floats(-0.5, 1.5, width=8 * dtype.itemsize) if dtype.kind == "f" else None
     return draw(hnp.arrays(dtype, shape, elements=elements))
