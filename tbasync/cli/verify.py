@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
             reports.append(report)
             if not arguments.json:
                 _print(report, arguments.quiet)
-    for error in unlisted:
-        print(f"tbasync verify: {printable(str(error))}", file=sys.stderr)
+    for failure in unlisted:
+        print(f"tbasync verify: {printable(str(failure))}", file=sys.stderr)
     ok = all(report.ok for report in reports) and not unlisted
     if arguments.json:
         print(json.dumps({"ok": ok, "files": [_as_json(report) for report in reports]}, indent=1))

@@ -42,6 +42,8 @@ class Pushing:
 
     def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
         """The step and wall time of a call, defaults filled in."""
+        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
+            return step, time()  # the common case, without further calls
         default_step, default_time = self._defaults
         wall_time = default_time if walltime is None else walltime
         return (

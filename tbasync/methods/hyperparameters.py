@@ -49,11 +49,11 @@ class HyperparameterMethods(Pushing):
         check_hparams(values, metrics, hparam_domain_discrete)
         step, wall_time = self._moment(global_step, None)
         run = None if same_run else sub_run(self.log_dir, run_name or name or str(time()))
-        frozen = freeze_metrics(metrics)
+        frozen, deferred = freeze_metrics(metrics)
         summaries = hparams(values, metrics, hparam_domain_discrete)
         events = [event(wall_time, step, SUMMARY, encoded.summary) for encoded in summaries]
         self._queue.put(Events(run, events))
-        self._queue.put(Metrics(run, frozen, step, wall_time))
+        self._queue.put(Metrics(run, frozen, step, wall_time, deferred))
         if run is not None:
             self._queue.put(EndRun(run))
 

@@ -94,7 +94,7 @@ class ScalarMethods(Pushing):
             described = (value, display_name or "", summary_description or "")
             self._push(tag, global_step, walltime, described_scalar, described)
         elif isinstance(value, Deferred):
-            self._queue.put(Metrics(None, {tag: value}, *self._moment(global_step, walltime)))
+            self._queue.put(Metrics(None, {tag: value}, *self._moment(global_step, walltime), (value,)))
         else:
             self._push_scalar(str(tag), value, *self._moment(global_step, walltime))
 
@@ -111,7 +111,8 @@ class ScalarMethods(Pushing):
         Raises:
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
-        self._queue.put(Metrics(None, freeze_metrics(metrics), *self._moment(step, walltime)))
+        values, deferred = freeze_metrics(metrics)
+        self._queue.put(Metrics(None, values, *self._moment(step, walltime), deferred))
 
     def add_scalars(
         self,
@@ -140,15 +141,16 @@ class ScalarMethods(Pushing):
         check_tag(main_tag)
         moment = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
-        values = freeze_metrics(tag_scalar_dict)
+        values, deferred = freeze_metrics(tag_scalar_dict)
         if same_run:
             tagged = {f"{main_tag}/{key}": value for key, value in values.items()}
-            self._queue.put(Metrics(None, tagged, *moment))
+            self._queue.put(Metrics(None, tagged, *moment, deferred))
             return
         runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         for run, value in zip(runs, values.values(), strict=True):
             self._note_run(run)
-            self._queue.put(Metrics(run, {main_tag: value}, *moment))
+            waits = (value,) if isinstance(value, Deferred) else ()
+            self._queue.put(Metrics(run, {main_tag: value}, *moment, waits))
 
     def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
         queue = self._queue

@@ -92,21 +92,37 @@ def _is_plain_number(tensor: Any) -> bool:
     return not on_device(tensor) and tensor.numel() == 1 and not tensor.is_complex()
 
 
-def freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float | Deferred]:
-    """A copy of `metrics`, tag -> number, with frozen values; errors name the metric that is at fault."""
+def freeze_metrics(
+    metrics: Mapping[str, Any],
+) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
+    """A copy of `metrics`, tag -> number, with frozen values, and those of them that are deferred.
+
+    Raises:
+        TypeError, ValueError: as `check_tag` and `freeze_scalar`, naming the metric that is at fault.
+    """
     frozen = dict(metrics)
-    if not set(map(type, frozen)) <= {str}:
-        for tag in frozen:
-            check_tag(tag)
-    if set(map(type, frozen.values())) == {float}:
-        return frozen
+    try:
+        # Two loops in C that refuse everything but str and float: the critical path of `log_metrics`.
+        "".join(frozen)
+        list(map(float.conjugate, frozen.values()))
+    except TypeError:
+        return _freeze_unusual_metrics(frozen)
+    return frozen, ()
+
+
+def _freeze_unusual_metrics(
+    frozen: dict[str, Any],
+) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
     on_devices = {}
     for tag, value in frozen.items():
+        check_tag(tag)
         if is_torch_tensor(value) and on_device(value) and value.numel() == 1 and not value.is_complex():
             on_devices[tag] = value
         elif type(value) is not float:
             frozen[tag] = freeze_scalar(value, f"the value of {tag!r}")
-    return frozen | freeze_torch_scalars(on_devices) if on_devices else frozen
+    if on_devices:
+        frozen |= freeze_torch_scalars(on_devices)
+    return frozen, tuple(value for value in frozen.values() if isinstance(value, Deferred))
 
 
 def _to_float(value: Any, name: str) -> float:

@@ -8,7 +8,7 @@ tracking at its first look. Everything else is an `Item`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..encode.result import Encoded
@@ -36,12 +36,14 @@ class Item:
     __slots__ = ("deferred", "device_bytes", "nbytes", "run", "summaries")
     droppable = True
 
-    def __init__(self, run: str | None, summaries: int, nbytes: int, values: Iterable[Any] = ()) -> None:
+    def __init__(
+        self, run: str | None, summaries: int, nbytes: int, deferred: tuple[Deferred, ...] = ()
+    ) -> None:
         self.run = run
         self.summaries = summaries
         self.nbytes = nbytes
-        self.deferred = tuple(value for value in values if isinstance(value, Deferred))
-        self.device_bytes = sum(value.device_bytes for value in self.deferred)
+        self.deferred = deferred
+        self.device_bytes = sum(value.device_bytes for value in deferred) if deferred else 0
 
 
 def droppable(item: Scalar | Item) -> bool:
@@ -60,9 +62,14 @@ class Metrics(Item):
     __slots__ = ("step", "values", "wall_time")
 
     def __init__(
-        self, run: str | None, values: Mapping[str, float | Deferred], step: int, wall_time: float
+        self,
+        run: str | None,
+        values: Mapping[str, float | Deferred],
+        step: int,
+        wall_time: float,
+        deferred: tuple[Deferred, ...] = (),
     ) -> None:
-        super().__init__(run, len(values), len(values) * _METRIC_BYTES, values.values())
+        super().__init__(run, len(values), len(values) * _METRIC_BYTES, deferred)
         self.values = values
         self.step = step
         self.wall_time = wall_time
@@ -91,7 +98,8 @@ class Summary(Item):
         encode: Callable[..., Encoded],
         arguments: Sequence[Any],
     ) -> None:
-        super().__init__(run, 1, sum(map(_nbytes, arguments)), arguments)
+        deferred = tuple(value for value in arguments if isinstance(value, Deferred))
+        super().__init__(run, 1, sum(map(_nbytes, arguments)), deferred)
         self.tag = tag
         self.step = step
         self.wall_time = wall_time

@@ -144,7 +144,8 @@ class PushQueue:
         """
         if sys.is_finalizing():
             return  # daemon threads have been stopped wherever they were, perhaps with one of our locks held
-        if (item.nbytes or item.device_bytes) and not self._admit(item):
+        nbytes, device_bytes = item.nbytes, item.device_bytes
+        if (nbytes or device_bytes) and not self._reserve(nbytes, device_bytes) and not self._admit(item):
             return
         self.append(item)
         if len(self.items) > self.limit:
@@ -190,10 +191,10 @@ class PushQueue:
         def reserve() -> bool:
             return self._reserve(item.nbytes, item.device_bytes)
 
-        admitted = reserve()
-        if not admitted and self._on_full == "block":
+        admitted = False
+        if self._on_full == "block":
             admitted = self._wait(reserve)
-        elif not admitted and self._on_full == "drop_oldest":
+        elif self._on_full == "drop_oldest":
             admitted = self._drop_oldest(reserve)
         if not admitted:
             self._lose(item.summaries)
