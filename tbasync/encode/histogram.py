@@ -70,14 +70,32 @@ def histogram(
         bins: the buckets, from `check_histogram`.
         max_bins: merge neighbouring buckets until there are less than twice as many as this.
     """
-    notes: tuple[str, ...] = ()
-    if isinstance(values, Histogram) or _is_default(bins):
-        tally = values.tally if isinstance(values, Histogram) else Tally.of(values)
-        moments, counts, edges = tally.moments, tally.counts.counts(), default_edges()
-    else:
-        moments = Moments.of(values)
-        edges, notes = _edges(values, bins, moments)
-        counts = count_between(values, edges)
+    if isinstance(values, Histogram):
+        return _of_tally(tag, values.tally, max_bins)
+    if _is_default(bins):
+        return _of_tally(tag, Tally.of(values), max_bins)
+    moments = Moments.of(values)
+    edges, notes = _edges(values, bins, moments)
+    return _of_counts(tag, moments, count_between(values, edges), edges, max_bins, notes)
+
+
+def counted_histogram(tag: str, counted: NDArray[np.float64], max_bins: int | None) -> Encoded:
+    """Encodes a distribution that was counted elsewhere, see `Tally.of_counts`; `tag`, `max_bins` as above."""
+    return _of_tally(tag, Tally.of_counts(counted), max_bins)
+
+
+def _of_tally(tag: str, tally: Tally, max_bins: int | None) -> Encoded:
+    return _of_counts(tag, tally.moments, tally.counts.counts(), default_edges(), max_bins)
+
+
+def _of_counts(
+    tag: str,
+    moments: Moments,
+    counts: NDArray[np.int64],
+    edges: NDArray[np.float64],
+    max_bins: int | None,
+    notes: tuple[str, ...] = (),
+) -> Encoded:
     if max_bins is not None:
         counts, edges = merge_buckets(counts, edges, max_bins)
     limits, buckets = _support(counts, edges, moments)

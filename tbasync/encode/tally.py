@@ -110,6 +110,21 @@ class Tally:
         tally.add(values)
         return tally
 
+    @classmethod
+    def of_counts(cls, counted: NDArray[np.float64]) -> Tally:
+        """The tally of values that were counted elsewhere.
+
+        Args:
+            counted: float64 of shape (6 + 1548,): finite, nonfinite, minimum, maximum, sum, sum of squares,
+                and the counts of the default buckets.
+        """
+        tally = cls()
+        moments = tally.moments
+        moments.num, moments.nonfinite = int(counted[0]), int(counted[1])
+        moments.minimum, moments.maximum, moments.sum, moments.sum_squares = counted[2:6].tolist()
+        tally.counts.add_counts(counted[6:].astype(np.int64))
+        return tally
+
     def add(self, values: NDArray[Any]) -> None:
         """Adds an array of real numbers, of any shape; 0-d, empty, strided and read-only ones too."""
         with Scratch() as scratch:

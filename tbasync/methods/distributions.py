@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..encode.accumulator import Histogram
-from ..encode.histogram import check_histogram, histogram
+from ..encode.bins import DEFAULT
+from ..encode.histogram import check_histogram, counted_histogram, histogram
 from ..encode.histogram_raw import check_histogram_raw, histogram_raw
+from ..pipeline.device import DeviceArray
+from ..pipeline.device_bins import COUNTED, bin_tensor
 from ..pipeline.freeze import freeze_array, freeze_here
 from .base import Pushing
 
@@ -47,6 +50,10 @@ class DistributionMethods(Pushing):
         else:
             frozen = freeze_array(values, "values", copy)
         edges, most = check_histogram(frozen, bins, max_bins)
+        if isinstance(frozen, DeviceArray) and isinstance(edges, str) and edges == DEFAULT:
+            counted = frozen.reduce(bin_tensor, COUNTED)
+            self._push(tag, global_step, walltime, counted_histogram, (counted, most))
+            return
         self._push(tag, global_step, walltime, histogram, (frozen, edges, most))
 
     def add_histogram_raw(

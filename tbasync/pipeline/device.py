@@ -156,7 +156,6 @@ class DeviceArray(Deferred):
         self,
         streams: Streams,
         tensor: Any,
-        compute: Callable[[Any], Any] | None = None,
         copy: bool = True,
     ) -> None:
         """Copies `tensor` behind what the caller's current stream has been given so far.
@@ -164,8 +163,6 @@ class DeviceArray(Deferred):
         Args:
             streams: the accelerator's.
             tensor: any dense tensor on the accelerator.
-            compute: what to fetch instead of the copy: run on the device, on the writer thread's stream, it
-                makes a float64 tensor of one dimension of the copy.
             copy: False when nothing else will ever change `tensor`.
 
         Raises:
@@ -185,10 +182,16 @@ class DeviceArray(Deferred):
         self._copy: Any
         self._mark: Any
         self._copy, self._mark = streams.freeze(tensor, dtype, copy)
-        self._compute = compute
+        self._compute: Callable[[Any], Any] | None = None
         self.device_bytes = self._copy.numel() * self._copy.element_size()
         self.nbytes = self.device_bytes
         self._host: Array | None = None
+
+    def reduce(self, compute: Callable[[Any], Any], size: int) -> DeviceArray:
+        """Has `compute` run on the device and its result, of `size` float64, fetched instead; returns self."""
+        self._compute = compute
+        self.nbytes = 8 * size
+        return self
 
     def _arrived(self, host: Array) -> None:
         """Takes the values, and gives the device's memory back."""

@@ -91,6 +91,54 @@ def test_histograms_of_device_tensors_equal_those_of_the_host(
     assert ours.sum == pytest.approx(theirs.sum, rel=1e-12, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float16", "bfloat16", "float32", "float64", "uint8", "int8", "int32", "int64", "bool"]
+)
+def test_device_bins_equal_the_hosts_to_the_last_value(dtype: str) -> None:
+    """On, below and above every edge, NaN, infinities, zeros, subnormals and the far ends, in every dtype."""
+    from tbasync.encode.default_bins import default_edges
+    from tbasync.encode.tally import Tally
+    from tbasync.pipeline.device_bins import bin_tensor
+    from tbasync.pipeline.frameworks import torch_to_numpy
+
+    edges = torch.tensor(default_edges().copy())
+    near = [edges, *(torch.nextafter(edges.float(), torch.tensor(end)).double() for end in (-1e30, 1e30))]
+    odd = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 5e-324, 1e-45, 1e300, -1e300])
+    values = torch.cat([*near, torch.nextafter(edges, torch.tensor(1e300).double()), odd, torch.randn(5000)])
+    if not getattr(torch, dtype).is_floating_point:
+        values = torch.randint(-100, 100, (5000,))
+    values = values.to(getattr(torch, dtype))
+    counted = bin_tensor(values.reshape(1, -1)).numpy()
+    ours, host = Tally.of_counts(counted), Tally.of(torch_to_numpy(values, copy=True))
+    np.testing.assert_array_equal(ours.counts.counts(), host.counts.counts())
+    for field in ("num", "nonfinite", "minimum", "maximum"):
+        assert getattr(ours.moments, field) == getattr(host.moments, field)
+
+
+def test_sums_over_several_pieces_of_a_device_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of pieces are those of the whole, within the rounding of another order."""
+    from tbasync.encode.tally import Tally
+    from tbasync.pipeline import device_bins
+
+    monkeypatch.setattr(device_bins, "_PIECE", 1000)
+    values = torch.randn(12_345) + 3
+    ours = Tally.of_counts(device_bins.bin_tensor(values).numpy()).moments
+    host = Tally.of(values.numpy()).moments
+    assert ours.num == host.num
+    assert ours.sum == pytest.approx(host.sum, rel=1e-12)
+    assert ours.sum_squares == pytest.approx(host.sum_squares, rel=1e-12)
+
+
+def test_an_empty_tensor_is_binned_as_an_empty_histogram() -> None:
+    """No value, no bucket, no error."""
+    from tbasync.encode.tally import Tally
+    from tbasync.pipeline.device_bins import bin_tensor
+
+    tally = Tally.of_counts(bin_tensor(torch.empty(0, 3)).numpy())
+    assert tally.moments.as_tuple() == (0, 0, 0, 0, 0)
+    assert not tally.counts.counts().any()
+
+
 def test_images_survive_their_tensor(device: DelayedDevice, tmp_path: Path) -> None:
     """A picture that is overwritten right after the call is logged as it was, transposed views too."""
     pixels = torch.randint(0, 255, (17, 23, 3), dtype=torch.uint8)
