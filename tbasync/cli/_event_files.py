@@ -52,7 +52,7 @@ def expand(paths: list[str], *, follow_links: bool, on_error: Callable[[OSError]
 
 @contextmanager
 def progress(title: str, total: int, wanted: bool) -> Iterator[Advance]:
-    """A progress bar on standard error, if that is a terminal and rich is installed; yields how to move it on."""
+    """A progress bar on standard error, if that is a terminal and rich is there; yields how to move it on."""
     if not wanted or not sys.stderr.isatty():
         yield lambda count: None
         return

@@ -1,9 +1,9 @@
 """Make damaged event files whole: keep every whole record, also those behind a damaged stretch.
 
-The new file takes the old one's place only when it is safely on disk and has been checked; the original stays
-beside it under a name that ends in .bak and that TensorBoard does not read. With --output the original stays in
-place. Do not repair a file that is still being written to. The exit status is 0 if every file is whole now, 1 if
-one could not be repaired, 2 if there is nothing to repair.
+The new file takes the old one's place only when it is safely on disk and has been checked; the original
+stays beside it under a name that ends in .bak and that TensorBoard does not read. With --output the original
+stays in place. Do not repair a file that is still being written to. The exit status is 0 if every file is
+whole now, 1 if one could not be repaired, 2 if there is nothing to repair.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Check every record of event files: lengths, checksums, protobuf, and the order of steps.
 
-What is wrong is printed as file:offset: cause. The exit status is 0 if every byte belongs to a readable event, 1 if
-anything is damaged, torn or unreadable, 2 if there is nothing to check. Notes (steps that go backwards, a missing
-file version) do not change it.
+What is wrong is printed as file:offset: cause. The exit status is 0 if every byte belongs to a readable
+event, 1 if anything is damaged, torn or unreadable, 2 if there is nothing to check. Notes (steps that go
+backwards, a missing file version) do not change it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
             reports.append(report)
             if not arguments.json:
                 _print(report, arguments.quiet)
-    for failure in unlisted:
-        print(f"tbasync verify: {printable(str(failure))}", file=sys.stderr)
+    for unread in unlisted:
+        print(f"tbasync verify: {printable(str(unread))}", file=sys.stderr)
     ok = all(report.ok for report in reports) and not unlisted
     if arguments.json:
         print(json.dumps({"ok": ok, "files": [_as_json(report) for report in reports]}, indent=1))

@@ -82,7 +82,8 @@ class Collector:
         graph: the last serialized GraphDef.
         run_metadata: tag -> the last serialized RunMetadata.
         history: what decides on hidden values.
-        records: how many events have been taken in.
+        records: how many whole records have been seen; the next one's number.
+        events: how many of them are events.
     """
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class Collector:
         self.graph: bytes | None = None
         self.run_metadata: dict[str, bytes] = {}
         self.history = History()
-        self.records = 0
+        self.records = self.events = 0
         self._parts: list[Rows] = []
         self._inspector = Inspector()
         self._stated: list[tuple[int, int, bytes]] = []  # record, tag, metadata: of the batch at hand
@@ -112,6 +113,7 @@ class Collector:
         self._parts.append(rows.take(np.argsort(rows.record, kind="stable")))
         self._settle_metadata()
         self.records += len(batch.starts)
+        self.events += len(batch.starts) - len(found.broken)
         return found
 
     def large(self, records: Records, large: Large) -> Malformed | None:
@@ -122,7 +124,8 @@ class Collector:
             while chunk := list(islice(singles, _FLUSH)):
                 self._parts.append(_rows(chunk))
             self._settle_metadata()
-            self.records += 1
+            self.events += 1
+        self.records += 1
         return flaw
 
     def _block(self, block: Block) -> Iterator[Rows]:

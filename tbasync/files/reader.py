@@ -47,7 +47,7 @@ class Run(Mapping[str, Series]):
         damage: tuple[tuple[Path, Finding], ...],
     ) -> None:
         self.path, self.files, self.damage = path, files, damage
-        self.events = collected.records
+        self.events = collected.events
         self.graph, self.run_metadata = collected.graph, collected.run_metadata
         self.metadata: dict[str, Metadata] = {
             collected.tags.names[number].decode(): metadata_of(stored)

@@ -52,8 +52,16 @@ def event_files(
         for entry in entries:
             if entry.is_symlink() and not follow_links:
                 continue
-            if entry.is_dir():
+            if _is_directory(entry):
                 below.append(entry.path)
             elif is_event_file_name(entry.name):
                 yield Path(entry.path)
         todo.extend(reversed(below))
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a directory, or a link that leads to one; a link to itself leads to nothing."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
@@ -248,7 +249,10 @@ def _shaped(elements: NDArray[Any], shape: list[int]) -> NDArray[Any]:
     """The elements in the claimed shape. A single one, where more are claimed, stands for all."""
     if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
         raise ValueError(f"a tensor has {len(shape)} dimensions, of sizes {shape[:_MOST_DIMENSIONS]}")
-    if math.prod(shape) == len(elements):
+    count = math.prod(shape)
+    if count > sys.maxsize // 16:
+        raise ValueError(f"a tensor of shape {shape} would take more than memory has addresses for")
+    if count == len(elements):
         found = elements.reshape(shape)
     elif len(elements) == 1:
         found = np.broadcast_to(elements[0], shape)

@@ -169,10 +169,14 @@ def layout_of(record: bytes) -> Layout | None:
     if event is None or SUMMARY not in event:
         return None
     start, stop = event[SUMMARY]
-    spans = [(start + first, start + last) for _, _, first, last in walk(record[start:stop])]
-    slots = [_slot(record, *span) for span in spans[:_MOST_VALUES]]
+    parts = list(walk(record[start:stop]))
+    slots = [
+        _slot(record, start + first, start + last)
+        for number, _, first, last in parts[:_MOST_VALUES]
+        if number == 1
+    ]
     whole = tuple(slot for slot in slots if slot is not None)
-    if not whole or len(whole) < len(spans):
+    if not whole or len(whole) < len(parts):
         return None
     wall_time, step = event.get(1, (0, 0)), event.get(2, (0, 0))
     return Layout(_words(record), _words(_fixed(record, wall_time, step, whole)), wall_time, step, whole)

@@ -98,11 +98,14 @@ def find_headers(
     count = end - start - HEADER + 1
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    zero = data[start + 2 : end] == 0  # the upper bytes of a length, which rule out most offsets
+    zero = data[start:end] == 0
     pair = zero[:-1] & zero[1:]
-    upper = pair[2 : count + 2] & pair[4 : count + 4]
+    four = pair[:-2] & pair[2:]
+    upper = four[4 : count + 4]  # a length's upper bytes rule out most offsets
     if longest < 1 << 16:
-        upper &= pair[:count]
+        upper = upper & pair[2 : count + 2]
+    if np.count_nonzero(upper) > count >> 3:  # much is zero: a header that is all zeros is not right
+        upper = upper & ~(four[:count] & four[8 : count + 8])
     at = np.flatnonzero(upper) + start
     every: NDArray[np.void] = np.ndarray((len(data) - HEADER + 1,), f"V{HEADER}", data, strides=(1,))
     lengths, _, claimed = np.ascontiguousarray(every[at].view("<u4").reshape(-1, 3).T)

@@ -1,0 +1,71 @@
+"""The CRC of many rows at once, against the CRC of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from event_bytes import masked
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tbasync.wire import rowcrc
+
+
+def buffer_of(rows: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows with the CRCs behind them, and where each starts."""
+    pieces, starts, at = [], [], 0
+    for row in rows:
+        starts.append(at)
+        pieces.append(row + masked(row))
+        at += len(row) + 4
+    return np.frombuffer(b"".join(pieces) + bytes(16), np.uint8), np.array(starts, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    [
+        (b"", 0xA282EAD8),
+        (b"123456789", ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF),
+        (bytes(32), ((0x8A9136AA >> 15 | 0x8A9136AA << 17) + 0xA282EAD8) & 0xFFFFFFFF),
+        (b"\xff" * 32, ((0x62A8AB43 >> 15 | 0x62A8AB43 << 17) + 0xA282EAD8) & 0xFFFFFFFF),
+    ],
+)
+def test_published_check_values(data: bytes, crc: int) -> None:
+    """The masked CRC of the check value and of RFC 3720's examples is right."""
+    assert rowcrc.masked_crc(data) == crc
+
+
+@given(st.integers(1, rowcrc.LONGEST), st.integers(1, 40), st.integers(0, 2**32), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_rows_equal_single_crcs(length: int, count: int, seed: int, alike: bool) -> None:
+    """The CRCs of rows, random or nearly alike, are those of each row alone."""
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 256, (count, length), np.uint8)
+    if alike:
+        rows[:] = rows[0]
+        rows[:, random.integers(length)] = random.integers(0, 256, count)
+    data, starts = buffer_of([row.tobytes() for row in rows])
+    found = rowcrc.row_crcs(data, starts, length).astype("<u4").tobytes()
+    assert found == b"".join(masked(row.tobytes()) for row in rows)
+
+
+@given(st.lists(st.integers(0, 40), max_size=80), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_flipped_bit_is_found(lengths: list[int], data: st.DataObject) -> None:
+    """Of payloads of any lengths, exactly those with a flipped bit, there or in the CRC, do not match."""
+    rows = [bytes([index % 251]) * length for index, length in enumerate(lengths)]
+    buffer, starts = buffer_of(rows)
+    buffer = buffer.copy()
+    wrong = data.draw(st.sets(st.integers(0, max(len(rows) - 1, 0)), max_size=len(rows)))
+    for row in wrong:
+        at = int(starts[row]) + data.draw(st.integers(0, len(rows[row]) + 3))
+        buffer[at] ^= 1 << data.draw(st.integers(0, 7))
+    match = rowcrc.payloads_match(buffer, starts, np.array(lengths, np.int64))
+    assert set(np.flatnonzero(~match).tolist()) == wrong
+
+
+def test_no_rows() -> None:
+    """No payloads at all give an empty answer."""
+    none = np.empty(0, np.int64)
+    assert rowcrc.payloads_match(np.zeros(16, np.uint8), none, none).shape == (0,)
+    assert rowcrc.by_length(none) == []
