@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from time import time
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from .encode.result import Encoded
-from .encode.scalar import described_scalar, scalar_tensor
+from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
-from .files.paths import default_log_dir, sub_run
+from .files.paths import default_log_dir
+from .methods.distributions import DistributionMethods
+from .methods.hyperparameters import HyperparameterMethods
+from .methods.media import MediaMethods
+from .methods.scalars import ScalarMethods
+from .methods.structures import StructureMethods
 from .pipeline.faults import OnError
-from .pipeline.freeze import check_tag, freeze_scalar, freeze_step, freeze_wall_time
-from .pipeline.items import Metrics, Summary
+from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
+from .ranks.null import become_null, null_class
+from .ranks.role import Ranks, Role, choose_role, role_of_call
 
 _Writer = TypeVar("_Writer", bound="SummaryWriter")
 
@@ -35,7 +40,9 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
-class SummaryWriter:
+class SummaryWriter(
+    ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods
+):
     """Logs to TensorBoard event files from a training loop without holding it up.
 
     A drop-in for `torch.utils.tensorboard.SummaryWriter`, and for tensorboardX's: every `add_*` freezes the
@@ -60,14 +67,18 @@ class SummaryWriter:
         max_queue: int = 10,
         flush_secs: float = 120,
         filename_suffix: str = "",
+        write_to_disk: bool = True,
         *,
         logdir: str | os.PathLike[str] | None = None,
         interval: float = 0.25,
         capacity: int = 256 << 20,
+        device_capacity: int = 512 << 20,
         max_items: int = 200_000,
         on_full: OnFull = "block",
         on_error: OnError = "warn",
         fsync: bool = False,
+        ranks: Ranks = None,
+        rank: int | None = None,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -79,11 +90,13 @@ class SummaryWriter:
             max_queue: accepted for compatibility.
             flush_secs: accepted for compatibility.
             filename_suffix: ends the event files' names.
+            write_to_disk: False makes a null writer, as for the ranks that do not write (tensorboardX).
             logdir: tensorboardX's name for `log_dir`.
             interval: seconds within which what was logged reaches the operating system; also how often the
                 thread wakes while there is work. 0 writes at once and costs the most.
             capacity: bytes that may wait to be written. One value larger than that is taken when nothing
                 else waits.
+            device_capacity: bytes that values which wait may hold on devices, bounded in the same way.
             max_items: calls that may wait to be written.
             on_full: what a call does when there is no room: `"block"` waits for some (not while files cannot
                 be written: it drops then), `"drop_newest"` and `"drop_oldest"` lose a value and count it,
@@ -93,153 +106,79 @@ class SummaryWriter:
                 call of any method as well; a callable is given the exception, on the writer thread.
             fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
                 system; for machines that may lose power.
+            ranks: which processes of the job write: a rank or several, each of which then has a sub-run
+                `rank<k>` of its own. The others get a null writer: no file, no thread, and every call does
+                nothing. None is every process that constructs a writer.
+            rank: this process's rank; None asks torch.distributed, the launcher's environment (torchrun,
+                SLURM, Open MPI, MPICH/PMI) or JAX, in this order.
 
         Raises:
             OSError: the directory or file cannot be made.
             TypeError, ValueError: an option is not what it should be.
         """
         chosen = log_dir or logdir or default_log_dir(comment)
-        self.log_dir = os.fspath(chosen)
+        role: Role = vars(self).pop("_role", None) or choose_role(ranks, rank, write_to_disk)
+        self.log_dir = os.path.join(os.fspath(chosen), role.sub_run) if role.sub_run else os.fspath(chosen)
         self.purge_step = None if purge_step is None else freeze_step(purge_step)
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
-        anchor = "" if os.path.isabs(self.log_dir) else os.getcwd()
+        if not role.writes:
+            self.purge_step = None
+            become_null(self, SummaryWriter)
+            return
         options = Options(
-            self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error, fsync, anchor
+            log_dir=self.log_dir,
+            filename_suffix=filename_suffix,
+            interval=interval,
+            capacity=capacity,
+            device_capacity=device_capacity,
+            max_items=max_items,
+            on_full=on_full,
+            on_error=on_error,
+            fsync=fsync,
+            anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
-        self._pipeline = Pipeline(options, self.purge_step)
+        self._attach(Pipeline(options, self.purge_step))
         self.purge_step = None
-        self._queue = self._pipeline.queue
-        self._defaults: tuple[int, float | None] = (0, None)
-        self._writers: dict[str, FileWriter] = {}
-        self._finalizer = weakref.finalize(self, self._pipeline.abandon)
+        self._defaults = (0, None)
+        self._embeddings = []
+
+    def _attach(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._queue = pipeline.queue
+        self._writers = {}
+        self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
 
-    # -- scalars -------------------------------------------------------------------------------------------
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what belongs to this process: the copy has a queue, a thread and a file of its own.
 
-    def add_scalar(
-        self,
-        tag: str,
-        scalar_value: Any,
-        global_step: Any = None,
-        walltime: float | None = None,
-        new_style: bool = False,
-        double_precision: bool = False,
-        *,
-        display_name: str | None = None,
-        summary_description: str | None = None,
-    ) -> None:
-        """Logs one number.
-
-        Args:
-            tag: the series' name.
-            scalar_value: a real number: Python's or numpy's, or an array or tensor of one element. NaN and
-                infinities are logged. Stored as float32; beyond its range it is infinite.
-            global_step: an integer of 64 bits, or None for 0.
-            walltime: seconds since the epoch; None is now.
-            new_style: store a tensor, as `tf.summary` does.
-            double_precision: with `new_style`, store a float64.
-            display_name: the chart's title, if not the tag (tensorboardX).
-            summary_description: the chart's description in Markdown (tensorboardX).
-
-        Raises:
-            TypeError: `tag` is no str, `global_step` no integer, `scalar_value` no real number.
-            ValueError: `scalar_value` has not one element, or `global_step` does not fit 64 bits.
+        It creates its file, in the same directory and with the same options, when something is logged to it.
         """
-        # The common call, spelled out: this is the critical path, and a function call would double it.
-        if (
-            type(scalar_value) is float
-            and type(global_step) is int
-            and type(tag) is str
-            and walltime is None
-            and new_style is False
-            and display_name is None
-            and summary_description is None
-            and -1 < global_step < 0x3FFF_FFFF
-        ):
-            queue = self._queue
-            queue.append((tag, scalar_value, global_step, time()))
-            if len(queue.items) > queue.limit:
-                queue.attend()
-            return
-        self._add_scalar(
-            tag,
-            scalar_value,
-            global_step,
-            walltime,
-            new_style,
-            double_precision,
-            display_name=display_name,
-            summary_description=summary_description,
-        )
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "add_scalar"}
+        state = {name: value for name, value in vars(self).items() if name not in own}
+        return {**state, "_options": self._pipeline.options}
 
-    def _add_scalar(
-        self,
-        tag: str,
-        scalar_value: Any,
-        global_step: Any = None,
-        walltime: float | None = None,
-        new_style: bool = False,
-        double_precision: bool = False,
-        *,
-        display_name: str | None = None,
-        summary_description: str | None = None,
-    ) -> None:
-        """`add_scalar` for every value and option."""
-        check_tag(tag)
-        value = freeze_scalar(scalar_value)
-        if new_style:
-            self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)), 0)
-        elif display_name or summary_description:
-            described = (value, display_name or "", summary_description or "")
-            self._push(tag, global_step, walltime, described_scalar, described, 0)
-        else:
-            self._push_scalar(str(tag), value, *self._moment(global_step, walltime))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).pop("_role", None)
+        options = state.pop("_options")
+        vars(self).update(state)
+        self._attach(Pipeline(options, lazy=True))
 
-    def log_metrics(
-        self, metrics: Mapping[str, Any], step: Any = None, walltime: float | None = None
-    ) -> None:
-        """Logs several numbers of one step with a single push: one wall time, and a fraction of the cost.
+    def __new__(cls: type[_Writer], *args: Any, **options: Any) -> _Writer:
+        """Decides whether this process writes, if the arguments are known to be those of `__init__`.
 
-        Args:
-            metrics: tag -> value, as `add_scalar` takes them. It may be changed after the call.
-            step: an integer of 64 bits, or None for 0.
-            walltime: seconds since the epoch; None is now.
-
-        Raises:
-            TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
+        `__init__` decides for subclasses with a signature of their own: it can still change the object's
+        class, but CPython looks up the methods of such an object more slowly.
         """
-        self._queue.put(Metrics(None, _freeze_metrics(metrics), *self._moment(step, walltime)))
+        role = role_of_call(args, options) if cls.__init__ is SummaryWriter.__init__ else None
+        own = cls if role is None or role.writes else null_class(cls, SummaryWriter)
+        writer: _Writer = object.__new__(own)
+        vars(writer)["_role"] = role
+        return writer
 
-    def add_scalars(
-        self,
-        main_tag: str,
-        tag_scalar_dict: Mapping[str, Any],
-        global_step: Any = None,
-        walltime: float | None = None,
-    ) -> None:
-        """Logs several numbers to be compared in one chart: a sub-run for each, all tagged `main_tag`.
-
-        Args:
-            main_tag: the chart's name. The sub-runs are `<main_tag>_<key>` below the run's directory, with
-                the slashes of `main_tag` made underscores.
-            tag_scalar_dict: sub-run's key -> value, as `add_scalar` takes it.
-            global_step: an integer of 64 bits, or None for 0.
-            walltime: seconds since the epoch; None is now.
-
-        Raises:
-            TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
-                of the values is logged.
-        """
-        check_tag(main_tag)
-        moment = self._moment(global_step, walltime)
-        prefix = main_tag.replace("/", "_")
-        values = _freeze_metrics(tag_scalar_dict)
-        runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
-        for run, value in zip(runs, values.values(), strict=True):
-            self._note_run(run)
-            self._queue.put(Metrics(run, {main_tag: value}, *moment))
+    vars(__new__)["__wrapped__"] = __init__  # for inspect.signature()
 
     # -- barriers ------------------------------------------------------------------------------------------
 
@@ -283,8 +222,14 @@ class SummaryWriter:
     def __enter__(self: _Writer) -> _Writer:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, exception: object, trace: object) -> None:
+        """Closes; raises what could not be logged, but not in place of an exception that is on its way."""
+        try:
+            self.close()
+        except TbasyncError as error:
+            if exception is None:
+                raise
+            warnings.warn(f"after the exception that ended the block: {error}", TbasyncWarning, stacklevel=2)
 
     def stats(self) -> Stats:
         """What has been pushed, written, dropped and spent so far."""
@@ -338,56 +283,9 @@ class SummaryWriter:
             self._defaults = before
             vars(self).pop("add_scalar", None)
 
-    # -- pushing -------------------------------------------------------------------------------------------
-
-    def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
-        queue = self._queue
-        queue.append((tag, value, step, wall_time))
-        if len(queue.items) > queue.limit:
-            queue.attend()
-
-    def _push(
-        self,
-        tag: str,
-        step: Any,
-        walltime: float | None,
-        encode: Callable[..., Encoded],
-        arguments: Sequence[Any],
-        nbytes: int,
-        run: str | None = None,
-    ) -> None:
-        """Pushes a frozen value and the function that will encode it on the writer thread."""
-        self._queue.put(Summary(run, tag, *self._moment(step, walltime), encode, arguments, nbytes))
-
-    def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
-        """The step and wall time of a call, defaults filled in."""
-        default_step, default_time = self._defaults
-        wall_time = default_time if walltime is None else walltime
-        return (
-            default_step if step is None else freeze_step(step),
-            time() if wall_time is None else freeze_wall_time(wall_time),
-        )
-
-    def _note_run(self, run: str) -> None:
-        if run not in self._writers:
-            self._writers[run] = FileWriter(self._pipeline, run)
-
     def _writer_of(self, run: str | None) -> FileWriter:
         directory = run or self.log_dir
         writer = self._writers.get(directory)
         if writer is None:
             writer = self._writers[directory] = FileWriter(self._pipeline, run)
         return writer
-
-
-def _freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """A copy of `metrics` with plain floats for values; names the metric that is at fault."""
-    frozen = dict(metrics)
-    if not set(map(type, frozen)) <= {str}:
-        for tag in frozen:
-            check_tag(tag)
-    if set(map(type, frozen.values())) != {float}:
-        for tag, value in frozen.items():
-            if type(value) is not float:
-                frozen[tag] = freeze_scalar(value, f"the value of {tag!r}")
-    return frozen

@@ -14,10 +14,12 @@ class Encoded:
         summary: a serialized `Summary` message; empty when the kind writes no event of its own.
         nonfinite: how many NaN and infinite elements were left out (counted in `stats()`).
         notes: what a user should be told once per tag, such as "audio beyond [-1, 1] was clipped".
+        events: what is no summary: field number of the Event and payload, one event each.
         files: further files to write under the run's directory, by relative path (the projector's).
     """
 
     summary: bytes
     nonfinite: int = 0
     notes: tuple[str, ...] = ()
+    events: tuple[tuple[int, bytes], ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -7,24 +7,15 @@ recognised by what is in `sys.modules` already: a tensor cannot exist before its
 from __future__ import annotations
 
 import operator
-import sys
-from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .deferred import Array, Deferred
+from .frameworks import freeze_foreign, freeze_torch_scalars, is_torch_tensor, on_device, plain_tensors
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-
-
-class Deferred(ABC):
-    """A value that is frozen but not at hand yet, such as a copy that a device is still making."""
-
-    @abstractmethod
-    def resolve(self) -> Array:
-        """Returns the value, waiting for it; called on the writer thread alone."""
 
 
 def check_tag(tag: object) -> None:
@@ -54,7 +45,7 @@ def freeze_step(step: object) -> int:
 def _integer_array_step(step: object) -> int:
     dtype = getattr(step, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and getattr(step, "size", 0) == 1:
-        return int(step)  # type: ignore[call-overload,no-any-return]
+        return int(step.item())  # type: ignore[attr-defined]
     raise TypeError(
         f"global_step must be an integer (int, numpy integer, or integer tensor of one element) or None, "
         f"got {type(step).__name__}: {_brief(step)}"
@@ -65,14 +56,14 @@ def freeze_wall_time(walltime: object) -> float:
     """A wall time, in seconds since the epoch, as a float; raises TypeError unless it is a number."""
     try:
         return float(walltime)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"walltime must be a number of seconds since the epoch or None, got {_brief(walltime)}"
         ) from None
 
 
-def freeze_scalar(value: Any, name: str = "scalar_value") -> float:
-    """One real number as a float.
+def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
+    """One real number as a float, or deferred if it lies on a device.
 
     Args:
         value: a Python or numpy number, a string that holds one, or an array or tensor of one element.
@@ -82,22 +73,45 @@ def freeze_scalar(value: Any, name: str = "scalar_value") -> float:
         TypeError: it is no real number.
         ValueError: it has no or several elements, or it is an integer beyond float64.
     """
-    kind = type(value)
-    if kind is float or kind is int or kind is bool:
-        return _to_float(value, name)
-    if is_torch_tensor(value):
-        value = value.detach()
-        if value.is_complex():
-            raise TypeError(f"{name} must be real, got a complex tensor")
-        if value.numel() != 1:
-            raise ValueError(f"{name} must have one element, got shape {tuple(value.shape)}")
-        return float(value)
     if isinstance(value, (int, float, str, np.number, np.bool_)):
         return _to_float(value, name)
-    array = to_numpy(value, name)
-    if array.size != 1:
-        raise ValueError(f"{name} must have one element, got shape {array.shape}")
-    return _to_float(array.reshape(())[()], name)
+    if is_torch_tensor(value) and type(value) in plain_tensors() and _is_plain_number(value):
+        # By far the most common value that is no float: no array is made of it.
+        return float(value.item())
+    frozen = _freeze(value, name, copy=False)
+    if frozen.dtype.kind == "c":
+        raise TypeError(f"{name} must be real, got a complex {type(value).__name__}")
+    if np.prod(frozen.shape, dtype=np.int64) != 1:
+        raise ValueError(f"{name} must have one element, got shape {tuple(frozen.shape)}")
+    if isinstance(frozen, Deferred):
+        return frozen
+    return _to_float(frozen.reshape(())[()], name)
+
+
+def _is_plain_number(tensor: Any) -> bool:
+    return not on_device(tensor) and tensor.numel() == 1 and not tensor.is_complex()
+
+
+def freeze_metrics(metrics: Mapping[str, Any]) -> dict[str, float | Deferred]:
+    """A copy of `metrics`, tag -> number, with frozen values; errors name the metric that is at fault."""
+    try:
+        frozen = dict(metrics)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the metrics must be a mapping of tags to numbers, got {type(metrics).__name__}: {_brief(metrics)}"
+        ) from None
+    if not set(map(type, frozen)) <= {str}:
+        for tag in frozen:
+            check_tag(tag)
+    if set(map(type, frozen.values())) == {float}:
+        return frozen
+    on_devices = {}
+    for tag, value in frozen.items():
+        if is_torch_tensor(value) and on_device(value) and value.numel() == 1 and not value.is_complex():
+            on_devices[tag] = value
+        elif type(value) is not float:
+            frozen[tag] = freeze_scalar(value, f"the value of {tag!r}")
+    return frozen | freeze_torch_scalars(on_devices) if on_devices else frozen
 
 
 def _to_float(value: Any, name: str) -> float:
@@ -111,48 +125,45 @@ def _to_float(value: Any, name: str) -> float:
         raise TypeError(f"{name} must be a number, got {type(value).__name__}: {_brief(value)}") from None
 
 
-def freeze_array(value: Any, name: str) -> Array:
-    """An array of its own with the elements of `value`, in its shape and dtype.
+def freeze_array(value: Any, name: str, copy: bool = True) -> Array | Deferred:
+    """An array of its own with the elements of `value`, in its shape and dtype, or a deferred one.
 
     Args:
         value: a number, a (nested) sequence of numbers, an array, a tensor, or anything with `__array__`.
         name: the argument's name, for messages.
+        copy: False when the caller has handed `value` over, whose memory may then be shared.
 
     Raises:
         TypeError: it holds no numbers.
     """
-    return to_numpy(value, name, copy=True)
-
-
-def to_numpy(value: Any, name: str, *, copy: bool = False) -> Array:
-    """`value` as an array of numbers, which may share its memory unless `copy`; TypeError if it is none."""
-    if is_torch_tensor(value):
-        return _torch_to_numpy(value, copy=copy)
-    try:
-        array = np.array(value) if copy else np.asarray(value)
-    except Exception as error:
-        raise TypeError(f"{name} cannot be made an array: {type(value).__name__}: {error}") from error
-    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
+    frozen = _freeze(value, name, copy=copy)
+    if frozen.dtype.kind not in "biufc" and frozen.dtype.name != "bfloat16":
         raise TypeError(
             f"{name} must hold numbers (an array, a tensor, a sequence of numbers, or anything with "
-            f"__array__), got {type(value).__name__} of dtype {array.dtype}: {_brief(value)}"
+            f"__array__), got {type(value).__name__} of dtype {frozen.dtype}: {_brief(value)}"
         )
-    return array
+    return frozen
 
 
-def is_torch_tensor(value: object) -> bool:
-    """Whether `value` is a torch.Tensor, without importing torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
+def freeze_optional(value: Any, name: str, copy: bool = True) -> Array | Deferred | None:
+    """`freeze_array`, or None for None."""
+    return None if value is None else freeze_array(value, name, copy)
 
 
-def _torch_to_numpy(tensor: Any, *, copy: bool) -> Array:
-    torch = sys.modules["torch"]
-    # numpy has no bfloat16; float32 holds every one of its values exactly.
-    dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
-    frozen = tensor.detach().to(device="cpu", dtype=dtype, copy=copy)
-    array: Array = frozen.resolve_conj().resolve_neg().numpy()
-    return array
+def freeze_here(value: Any, name: str) -> Array:
+    """`freeze_array` for what is needed on the calling thread, even if a device has to be waited for."""
+    frozen = freeze_array(value, name)
+    return frozen.resolve() if isinstance(frozen, Deferred) else frozen
+
+
+def _freeze(value: Any, name: str, *, copy: bool) -> Array | Deferred:
+    foreign = freeze_foreign(value, name, copy)
+    if foreign is not None:
+        return foreign
+    try:
+        return np.array(value) if copy else np.asarray(value)
+    except Exception as error:
+        raise TypeError(f"{name} cannot be made an array: {type(value).__name__}: {error}") from error
 
 
 def _brief(value: object) -> str:

@@ -8,11 +8,12 @@ tracking at its first look. Everything else is an `Item`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..encode.result import Encoded
 from ..errors import LoggingError
+from .deferred import Deferred
 
 Scalar: TypeAlias = "tuple[str, float, int, float]"
 
@@ -26,17 +27,21 @@ class Item:
     Attributes:
         run: the run's directory, or None for the writer's own.
         summaries: how many summaries it counts for in `stats()`.
-        nbytes: bytes of frozen payload that it holds.
+        nbytes: bytes of frozen payload that it holds, or will hold, on the host.
+        deferred: the values of it that have to be fetched.
+        device_bytes: bytes that those hold on devices.
         droppable: whether a full queue may lose it.
     """
 
-    __slots__ = ("nbytes", "run", "summaries")
+    __slots__ = ("deferred", "device_bytes", "nbytes", "run", "summaries")
     droppable = True
 
-    def __init__(self, run: str | None, summaries: int, nbytes: int) -> None:
+    def __init__(self, run: str | None, summaries: int, nbytes: int, values: Iterable[Any] = ()) -> None:
         self.run = run
         self.summaries = summaries
         self.nbytes = nbytes
+        self.deferred = tuple(value for value in values if isinstance(value, Deferred))
+        self.device_bytes = sum(value.device_bytes for value in self.deferred)
 
 
 def droppable(item: Scalar | Item) -> bool:
@@ -54,11 +59,22 @@ class Metrics(Item):
 
     __slots__ = ("step", "values", "wall_time")
 
-    def __init__(self, run: str | None, values: Mapping[str, float], step: int, wall_time: float) -> None:
-        super().__init__(run, len(values), len(values) * _METRIC_BYTES)
+    def __init__(
+        self, run: str | None, values: Mapping[str, float | Deferred], step: int, wall_time: float
+    ) -> None:
+        super().__init__(run, len(values), len(values) * _METRIC_BYTES, values.values())
         self.values = values
         self.step = step
         self.wall_time = wall_time
+
+
+def _nbytes(value: Any) -> int:
+    """About what a frozen argument holds; exact for arrays, which are what counts."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, (list, tuple)):
+        return sum(map(_nbytes, value))
+    return int(getattr(value, "nbytes", 0))
 
 
 class Summary(Item):
@@ -74,9 +90,8 @@ class Summary(Item):
         wall_time: float,
         encode: Callable[..., Encoded],
         arguments: Sequence[Any],
-        nbytes: int,
     ) -> None:
-        super().__init__(run, 1, nbytes)
+        super().__init__(run, 1, sum(map(_nbytes, arguments)), arguments)
         self.tag = tag
         self.step = step
         self.wall_time = wall_time

@@ -22,6 +22,7 @@ class Options:
         filename_suffix: ends the names of the event files.
         interval: seconds within which a push reaches the operating system.
         capacity: bytes that may wait.
+        device_capacity: bytes that may wait on devices.
         max_items: pushes that may wait.
         on_full: what a push does when there is no room.
         on_error: what becomes of failures.
@@ -33,6 +34,7 @@ class Options:
     filename_suffix: str = ""
     interval: float = 0.25
     capacity: int = 256 << 20
+    device_capacity: int = 512 << 20
     max_items: int = 200_000
     on_full: OnFull = "block"
     on_error: OnError = "warn"
@@ -46,7 +48,7 @@ class Options:
             raise TypeError(f"interval must be a number of seconds, got {self.interval!r}")
         if not 0 <= self.interval <= _LONGEST_INTERVAL:
             raise ValueError(f"interval must be 0 to {_LONGEST_INTERVAL:.0f} seconds, got {self.interval!r}")
-        for name in ("capacity", "max_items"):
+        for name in ("capacity", "device_capacity", "max_items"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(f"{name} must be an int, got {value!r}")

@@ -52,7 +52,9 @@ class Pipeline:
             OSError: the directory or file cannot be made.
         """
         self.options = options
-        self.queue = PushQueue(options.capacity, options.max_items, options.on_full, self)
+        self.queue = PushQueue(
+            options.capacity, options.device_capacity, options.max_items, options.on_full, self
+        )
         self._build()
         if lazy:
             process.reset_in_children(self)
@@ -245,6 +247,8 @@ class Pipeline:
             queue_bytes=queue.nbytes,
             queue_length_peak=queue.peak_items,
             queue_bytes_peak=queue.peak_bytes,
+            device_bytes=queue.device_bytes,
+            device_bytes_peak=queue.peak_device_bytes,
             blocked_seconds=queue.blocked_nanoseconds.total / 1e9,
             worker_cpu_seconds=worker.cpu_seconds,
             bytes_written=self._files.bytes_written,

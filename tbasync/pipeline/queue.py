@@ -87,21 +87,27 @@ class PushQueue:
         append: `items.append`, bound once.
         limit: after an append, a longer queue than this calls for `attend()`.
         urgent: whether the worker should not wait for more before it drains.
+        payload: bytes that items hold on the host, from before their push until they have been encoded.
+        device_bytes: likewise on devices.
         barriers: those that have been pushed and not been answered. Adding to a set, discarding and copying
             are single C calls, atomic as those of the deque are.
     """
 
-    def __init__(self, capacity: int, max_items: int, on_full: OnFull, host: Host) -> None:
+    def __init__(
+        self, capacity: int, device_capacity: int, max_items: int, on_full: OnFull, host: Host
+    ) -> None:
         """Makes an empty queue.
 
         Args:
             capacity: bytes of frozen payload that may wait, scalars counted at `SCALAR_BYTES` each; one item
                 larger than that is taken when no other payload waits.
+            device_capacity: bytes that values which wait may hold on devices, bounded in the same way.
             max_items: how many items may wait.
             on_full: what a push does when there is no room.
             host: the pipeline.
         """
         self._capacity = capacity
+        self._device_capacity = device_capacity
         self._max_items = max_items
         self._on_full = on_full
         self._host = host
@@ -118,9 +124,9 @@ class PushQueue:
         self.blocked_nanoseconds = Tally()
         self.peak_items = 0
         self.peak_bytes = 0
-        self.payload = 0
-        # Guards `payload`. Reentrant for the same reason as a Tally's, and with the same care: within it
-        # there is no call, so no signal handler, and no destructor, runs between a reading and a writing.
+        self.payload = self.device_bytes = self.peak_device_bytes = 0
+        # Guards the payload's counters. Reentrant for the same reason as a Tally's, and with the same care:
+        # within it no call is made between a reading and a writing, so no signal handler or destructor runs.
         self._payload_lock = threading.RLock()
         # Held by whoever has items in hand that will be put back.
         self._hands = threading.RLock()
@@ -138,7 +144,7 @@ class PushQueue:
         """
         if sys.is_finalizing():
             return  # daemon threads have been stopped wherever they were, perhaps with one of our locks held
-        if item.nbytes and not self._admit(item):
+        if (item.nbytes or item.device_bytes) and not self._admit(item):
             return
         self.append(item)
         if len(self.items) > self.limit:
@@ -182,7 +188,7 @@ class PushQueue:
         """Reserves room for the payload of `item`; False when the item is the one that was dropped."""
 
         def reserve() -> bool:
-            return self._reserve(item.nbytes)
+            return self._reserve(item.nbytes, item.device_bytes)
 
         admitted = reserve()
         if not admitted and self._on_full == "block":
@@ -193,10 +199,15 @@ class PushQueue:
             self._lose(item.summaries)
         return admitted
 
-    def _reserve(self, nbytes: int) -> bool:
+    def _reserve(self, nbytes: int, device_bytes: int) -> bool:
         with self._payload_lock:
-            if self.payload == 0 or self.payload + nbytes <= self._capacity:
+            if (self.payload == 0 or self.payload + nbytes <= self._capacity) and (
+                self.device_bytes == 0 or self.device_bytes + device_bytes <= self._device_capacity
+            ):
                 self.payload += nbytes
+                self.device_bytes += device_bytes
+                if self.device_bytes > self.peak_device_bytes:
+                    self.peak_device_bytes = self.device_bytes
                 return True
         return False
 
@@ -285,7 +296,8 @@ class PushQueue:
         if self._on_full == "raise":
             raise QueueFullError(
                 f"the queue is full ({len(self.items)} items, {self.payload} bytes of payload) and "
-                'on_full="raise"; log less, enlarge capacity or max_items, or choose another on_full'
+                'on_full="raise"; log less, enlarge capacity, device_capacity or max_items, or choose another '
+                "on_full"
             )
         if self._on_full == "block":
             self._host.note_lost(summaries)
@@ -339,9 +351,10 @@ class PushQueue:
 
     def release(self, item: Scalar | Item) -> None:
         """Gives back the payload of an item that has been encoded or dropped."""
-        if isinstance(item, Item) and item.nbytes:
+        if isinstance(item, Item) and (item.nbytes or item.device_bytes):
             with self._payload_lock:
                 self.payload -= item.nbytes
+                self.device_bytes -= item.device_bytes
 
     def admit(self) -> None:
         """Lets pushes pass until the queue is full, and those that wait for room look again."""

@@ -22,6 +22,8 @@ class Stats:
         queue_bytes: bytes that they hold, scalars counted at their cost in memory.
         queue_length_peak: the longest queue that the writer thread has met.
         queue_bytes_peak: the largest.
+        device_bytes: bytes that values which wait hold on devices.
+        device_bytes_peak: the most that they have held.
         blocked_seconds: how long pushes have waited for room, summed over threads.
         worker_cpu_seconds: CPU time of the writer thread.
         bytes_written: bytes handed to the operating system.
@@ -39,6 +41,8 @@ class Stats:
     queue_bytes: int = 0
     queue_length_peak: int = 0
     queue_bytes_peak: int = 0
+    device_bytes: int = 0
+    device_bytes_peak: int = 0
     blocked_seconds: float = 0.0
     worker_cpu_seconds: float = 0.0
     bytes_written: int = 0

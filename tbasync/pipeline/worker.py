@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from itertools import repeat
@@ -10,8 +11,9 @@ from typing import Any, cast
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.scalars import ScalarEncoder, scalar_record
+from .deferred import Deferred
+from .device import prefetch
 from .faults import Faults, describe
-from .freeze import Deferred
 from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, summaries_of
 from .output import Output
 from .queue import PushQueue
@@ -52,8 +54,11 @@ class _Columns:
             del column[length:]
 
     def extend_metrics(self, item: Metrics) -> None:
+        values: Iterable[Any] = item.values.values()
+        if item.deferred:
+            values = [v.resolve().item() if isinstance(v, Deferred) else v for v in values]
+        self.values += values
         self.tags += item.values
-        self.values += item.values.values()
         self.steps += repeat(item.step, item.summaries)
         self.wall_times += repeat(item.wall_time, item.summaries)
 
@@ -148,6 +153,8 @@ class Worker:
         if set(map(type, batch)) == {tuple}:
             self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))
+        else:
+            self._prefetch(batch)
         last = None
         for place in range(self._place, len(batch)):
             item = batch[place]
@@ -173,7 +180,7 @@ class Worker:
     def _item(self, item: Item) -> None:
         try:
             if isinstance(item, Metrics):
-                self._gather(item.run).extend_metrics(item)
+                self._metrics(item)
                 return
             self._encode_gathered(item.run)
             if isinstance(item, Summary):
@@ -186,6 +193,21 @@ class Worker:
         finally:
             self._queue.release(item)
         self._rest_if_due()
+
+    def _prefetch(self, batch: list[Scalar | Item]) -> None:
+        waiting = [value for item in batch if isinstance(item, Item) for value in item.deferred]
+        if waiting:
+            # What fails here fails again for the one value that is at fault, and is reported there.
+            with contextlib.suppress(Exception):
+                prefetch(waiting)
+
+    def _metrics(self, item: Metrics) -> None:
+        columns = self._gather(item.run)
+        try:
+            columns.extend_metrics(item)
+        except Exception as error:
+            columns.trim()
+            self._fail("metrics", ", ".join(item.values), error, item.summaries)
 
     def _pass(self, barrier: Barrier) -> bool:
         """Passes a barrier, if everything before it can be written. The last one is answered by its owner."""
@@ -207,9 +229,9 @@ class Worker:
             encoded = item.encode(item.tag, *arguments)
             for path, content in encoded.files.items():
                 self._output.files.write_beside(item.run, path, content)
-            data = b""
-            if encoded.summary:
-                data = record(event(item.wall_time, item.step, SUMMARY, encoded.summary))
+            fields = [(SUMMARY, encoded.summary)] if encoded.summary else []
+            events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
+            data = b"".join(map(record, events))
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
             self._fail(getattr(item.encode, "__name__", "summary"), item.tag, error)
             return
@@ -218,10 +240,10 @@ class Worker:
             self._faults.note((item.tag, note), f"{item.tag!r}: {note}")
         self._output.add(item.run, data, 1)
 
-    def _fail(self, kind: str, tag: str, error: BaseException) -> None:
-        self.failed += 1
+    def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
+        self.failed += summaries
         message = f"the {kind} {tag!r} could not be logged: {describe(error)}"
-        self._faults.failed((kind, type(error)), message, error)
+        self._faults.failed((kind, type(error)), message, error, summaries)
 
     def _gather(self, run: str | None) -> _Columns:
         columns = self._columns.get(run)

@@ -1,0 +1,1 @@
+"""What logging costs, measured beside today's writers: one module for each question."""

@@ -1,0 +1,1 @@
+"""What can be logged: the `add_*` methods of SummaryWriter, a group of kinds in each file."""

@@ -1,0 +1,68 @@
+"""Hyperparameters and the metrics that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import time
+from typing import Any
+
+from ..encode.hparams import check_hparams, hparams
+from ..files.paths import sub_run
+from ..pipeline.frameworks import is_torch_tensor
+from ..pipeline.freeze import freeze_here, freeze_metrics
+from ..pipeline.items import EndRun, Events, Metrics
+from ..wire.event import SUMMARY, event
+from .base import Pushing
+
+
+class HyperparameterMethods(Pushing):
+    """`add_hparams`."""
+
+    def add_hparams(
+        self,
+        hparam_dict: dict[str, Any],
+        metric_dict: dict[str, Any],
+        hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
+        run_name: str | None = None,
+        global_step: Any = None,
+        *,
+        name: str | None = None,
+        same_run: bool = False,
+    ) -> None:
+        """Logs a trial for the HParams dashboard: what was varied, and what came out.
+
+        Args:
+            hparam_dict: name -> bool, number, str, or None for unknown. Types are kept: a bool stays one.
+            metric_dict: tag -> number, as `add_scalar` takes it.
+            hparam_domain_discrete: name -> list of all values that the hyperparameter may take.
+            run_name: the trial's sub-run; None is the time of the call.
+            global_step: an integer of 64 bits, or None for 0.
+            name: tensorboardX's name for `run_name`.
+            same_run: log into this run and not a sub-run of its own, so that the trial carries the run's
+                own curves.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        values = {key: _plain(value, key) for key, value in _as_dict(hparam_dict, "hparam_dict").items()}
+        metrics = _as_dict(metric_dict, "metric_dict")
+        check_hparams(values, metrics, hparam_domain_discrete)
+        step, wall_time = self._moment(global_step, None)
+        run = None if same_run else sub_run(self.log_dir, run_name or name or str(time()))
+        frozen = freeze_metrics(metrics)
+        summaries = hparams(values, metrics, hparam_domain_discrete)
+        events = [event(wall_time, step, SUMMARY, encoded.summary) for encoded in summaries]
+        self._queue.put(Events(run, events))
+        self._queue.put(Metrics(run, frozen, step, wall_time))
+        if run is not None:
+            self._queue.put(EndRun(run))
+
+
+def _as_dict(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict, got {type(value).__name__}")
+    return value
+
+
+def _plain(value: Any, key: str) -> Any:
+    return freeze_here(value, f"hparam_dict[{key!r}]") if is_torch_tensor(value) else value

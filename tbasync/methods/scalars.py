@@ -1,0 +1,157 @@
+"""Scalars: one, several at once, several in one chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time
+from typing import Any
+
+from ..encode.scalar import described_scalar, scalar_tensor
+from ..files.paths import sub_run
+from ..pipeline.deferred import Deferred
+from ..pipeline.freeze import check_tag, freeze_metrics, freeze_scalar
+from ..pipeline.items import Metrics
+from .base import Pushing
+
+
+class ScalarMethods(Pushing):
+    """`add_scalar`, `log_metrics`, `add_scalars`."""
+
+    def add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+        *,
+        display_name: str | None = None,
+        summary_description: str | None = None,
+    ) -> None:
+        """Logs one number.
+
+        Args:
+            tag: the series' name.
+            scalar_value: a real number: Python's or numpy's, or an array or tensor of one element. NaN and
+                infinities are logged. Stored as float32; beyond its range it is infinite.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+            new_style: store a tensor, as `tf.summary` does.
+            double_precision: with `new_style`, store a float64.
+            display_name: the chart's title, if not the tag (tensorboardX).
+            summary_description: the chart's description in Markdown (tensorboardX).
+
+        Raises:
+            TypeError: `tag` is no str, `global_step` no integer, `scalar_value` no real number.
+            ValueError: `scalar_value` has not one element, or `global_step` does not fit 64 bits.
+        """
+        # The common call, spelled out: this is the critical path, and a function call would double it.
+        if (
+            type(scalar_value) is float
+            and type(global_step) is int
+            and type(tag) is str
+            and walltime is None
+            and new_style is False
+            and display_name is None
+            and summary_description is None
+            and -1 < global_step < 0x3FFF_FFFF
+        ):
+            queue = self._queue
+            queue.append((tag, scalar_value, global_step, time()))
+            if len(queue.items) > queue.limit:
+                queue.attend()
+            return
+        self._add_scalar(
+            tag,
+            scalar_value,
+            global_step,
+            walltime,
+            new_style,
+            double_precision,
+            display_name=display_name,
+            summary_description=summary_description,
+        )
+
+    def _add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+        *,
+        display_name: str | None = None,
+        summary_description: str | None = None,
+    ) -> None:
+        """`add_scalar` for every value and option."""
+        check_tag(tag)
+        value = freeze_scalar(scalar_value)
+        if new_style:
+            self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)))
+        elif display_name or summary_description:
+            described = (value, display_name or "", summary_description or "")
+            self._push(tag, global_step, walltime, described_scalar, described)
+        elif isinstance(value, Deferred):
+            self._queue.put(Metrics(None, {tag: value}, *self._moment(global_step, walltime)))
+        else:
+            self._push_scalar(str(tag), value, *self._moment(global_step, walltime))
+
+    def log_metrics(
+        self, metrics: Mapping[str, Any], step: Any = None, walltime: float | None = None
+    ) -> None:
+        """Logs several numbers of one step with a single push: one wall time, and a fraction of the cost.
+
+        Args:
+            metrics: tag -> value, as `add_scalar` takes them. It may be changed after the call.
+            step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
+        """
+        self._queue.put(Metrics(None, freeze_metrics(metrics), *self._moment(step, walltime)))
+
+    def add_scalars(
+        self,
+        main_tag: str,
+        tag_scalar_dict: Mapping[str, Any],
+        global_step: Any = None,
+        walltime: float | None = None,
+        *,
+        same_run: bool = False,
+    ) -> None:
+        """Logs several numbers to be compared in one chart: a sub-run for each, all tagged `main_tag`.
+
+        Args:
+            main_tag: the chart's name. The sub-runs are `<main_tag>_<key>` below the run's directory, with
+                the slashes of `main_tag` made underscores.
+            tag_scalar_dict: sub-run's key -> value, as `add_scalar` takes it.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+            same_run: log into this run, under the tags `<main_tag>/<key>`, and not into sub-runs, each of
+                which is a file, a directory and a legend entry.
+
+        Raises:
+            TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
+                of the values is logged.
+        """
+        check_tag(main_tag)
+        moment = self._moment(global_step, walltime)
+        prefix = main_tag.replace("/", "_")
+        values = freeze_metrics(tag_scalar_dict)
+        if same_run:
+            tagged = {f"{main_tag}/{key}": value for key, value in values.items()}
+            self._queue.put(Metrics(None, tagged, *moment))
+            return
+        runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
+        for run, value in zip(runs, values.values(), strict=True):
+            self._note_run(run)
+            self._queue.put(Metrics(run, {main_tag: value}, *moment))
+
+    def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
+        queue = self._queue
+        queue.append((tag, value, step, wall_time))
+        if len(queue.items) > queue.limit:
+            queue.attend()

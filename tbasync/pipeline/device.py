@@ -1,0 +1,293 @@
+"""Tensors on a device: frozen without waiting for it, fetched in batches by the writer thread.
+
+The calling thread puts a copy into its own stream, behind whatever computes the value and before whatever
+overwrites it, marks the place with an event, and goes on. The writer thread has a stream of its own: it makes
+that wait for the events, gathers what is small into one buffer, moves it to pinned memory with one copy, and
+waits, with the GIL released, for an event behind that copy before it looks. Nothing here ever synchronises a
+stream, let alone a device, on the calling thread.
+
+A copy's memory belongs to the caller's stream. It is given back after the event behind the last read of it
+has been waited for, so the allocator may hand it to that stream again at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import TbasyncError
+from .deferred import Array, Deferred, Element
+
+# Pinned memory on the host, one buffer for each device, allocated once: pinning synchronises the device.
+STAGING_BYTES = 4 << 20
+# Up to this size values are fetched together, larger ones each on its own when they are encoded.
+_SMALL_BYTES = 64 << 10
+
+
+class Mark(Protocol):
+    """A place in a stream: an event."""
+
+    def synchronize(self) -> None:
+        """Waits until the device has come to this place."""
+
+
+class Streams(Protocol):
+    """What is asked of an accelerator."""
+
+    def capturing(self, device: Any) -> bool:
+        """Whether the caller's stream is being captured into a graph."""
+
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
+        """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
+
+    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
+        """Gives `work` to the writer thread's stream, behind all of `after`; returns the place behind it."""
+
+    def staging(self, device: Any) -> Any:
+        """The device's buffer in pinned host memory: uint8, `STAGING_BYTES` long."""
+
+
+def _contiguous(tensor: Any, dtype: Any, copy: bool) -> Any:
+    torch = sys.modules["torch"]
+    with torch.no_grad():
+        frozen = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=copy)
+        return frozen.resolve_conj().resolve_neg().contiguous()
+
+
+class TorchStreams:
+    """Streams of one kind of accelerator, through torch's module for it (`torch.cuda`, `torch.xpu`, …)."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._streams: dict[Any, Any] = {}
+        self._staging: dict[Any, Any] = {}
+
+    def capturing(self, device: Any) -> bool:
+        """Whether the caller's stream is being captured into a graph."""
+        del device
+        is_capturing = getattr(self._module, "is_current_stream_capturing", None)
+        return is_capturing is not None and bool(is_capturing())
+
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
+        """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
+        stream = self._module.current_stream(tensor.device)
+        copied = _contiguous(tensor, dtype, copy)
+        # Blocking: who waits for the event sleeps; otherwise CUDA spins, a core lost to waiting.
+        mark = self._module.Event(blocking=True)
+        mark.record(stream)
+        return copied, mark
+
+    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
+        """Gives `work` to the writer thread's stream, behind all of `after`; returns the place behind it."""
+        stream = self._streams.get(device)
+        if stream is None:
+            stream = self._streams[device] = self._module.Stream(device=device)
+        with self._module.stream(stream):
+            for mark in after:
+                stream.wait_event(mark)
+            work()
+            done = self._module.Event(blocking=True)
+            done.record(stream)
+        place: Mark = done
+        return place
+
+    def staging(self, device: Any) -> Any:
+        """The device's buffer in pinned host memory: uint8, `STAGING_BYTES` long."""
+        buffer = self._staging.get(device)
+        if buffer is None:
+            torch = sys.modules["torch"]
+            buffer = torch.empty(STAGING_BYTES, dtype=torch.uint8, pin_memory=True)
+            self._staging[device] = buffer
+        return buffer
+
+
+class PlainStreams:
+    """A device without streams of its own making, such as Apple's: the writer thread waits for all of it."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def capturing(self, device: Any) -> bool:
+        """Such devices have no graphs."""
+        return False
+
+    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
+        """A contiguous copy as `dtype`, in the device's only queue."""
+        return _contiguous(tensor, dtype, copy), self
+
+    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
+        """Does `work` in the device's only queue, which is behind everything already."""
+        work()
+        return self
+
+    def staging(self, device: Any) -> Any:
+        """A buffer in host memory: uint8, `STAGING_BYTES` long."""
+        torch = sys.modules["torch"]
+        return torch.empty(STAGING_BYTES, dtype=torch.uint8)
+
+    def synchronize(self) -> None:
+        """Waits for everything that the device has been given."""
+        self._module.synchronize()
+
+
+@cache
+def streams_of(device_type: str) -> Streams:
+    """The streams of a kind of device, by torch's name for it."""
+    module = getattr(sys.modules["torch"], device_type)
+    if hasattr(module, "Stream") and hasattr(module, "current_stream"):
+        return TorchStreams(module)
+    return PlainStreams(module)
+
+
+class DeviceArray(Deferred):
+    """A tensor frozen on its device.
+
+    Attributes:
+        shape: the tensor's.
+        dtype: numpy's name for its elements; bfloat16 has become float32, which holds all its values.
+        device_bytes: what it holds on the device until it has been fetched.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        tensor: Any,
+        compute: Callable[[Any], Any] | None = None,
+        copy: bool = True,
+    ) -> None:
+        """Copies `tensor` behind what the caller's current stream has been given so far.
+
+        Args:
+            streams: the accelerator's.
+            tensor: any dense tensor on the accelerator.
+            compute: what to fetch instead of the copy: run on the device, on the writer thread's stream, it
+                makes a float64 tensor of one dimension of the copy.
+            copy: False when nothing else will ever change `tensor`.
+
+        Raises:
+            TbasyncError: the stream is being captured into a graph.
+        """
+        torch = sys.modules["torch"]
+        if streams.capturing(tensor.device):
+            raise TbasyncError(
+                "a device tensor cannot be logged while a graph is being captured: the copy would become a "
+                "part of the graph; log the graph's static output after it has been replayed"
+            )
+        dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
+        self.shape = tuple(tensor.shape)
+        self.dtype = numpy_dtype(dtype)
+        self.device = tensor.device
+        self._streams = streams
+        self._copy: Any
+        self._mark: Any
+        self._copy, self._mark = streams.freeze(tensor, dtype, copy)
+        self._compute = compute
+        self.device_bytes = self._copy.numel() * self._copy.element_size()
+        self.nbytes = self.device_bytes
+        self._host: Array | None = None
+
+    def _arrived(self, host: Array) -> None:
+        """Takes the values, and gives the device's memory back."""
+        self._host = host
+        self._copy = self._mark = self._compute = None
+
+    def resolve(self) -> Array:
+        """The values as an array on the host, fetched now unless they have been fetched with others."""
+        if self._host is None:
+            fetch([self])
+        assert self._host is not None
+        return self._host
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the values are on the host."""
+        return self._host is not None
+
+    @property
+    def small(self) -> bool:
+        """Whether it should be fetched with others."""
+        return self._compute is not None or self.device_bytes <= _SMALL_BYTES
+
+
+def numpy_dtype(dtype: Any) -> np.dtype[Any]:
+    """numpy's dtype for a torch dtype that numpy has; raises TypeError for others."""
+    torch = sys.modules["torch"]
+    found: np.dtype[Any] = torch.empty(0, dtype=dtype).numpy().dtype
+    return found
+
+
+def prefetch(values: Iterable[Deferred]) -> None:
+    """Fetches the small ones of `values` together, which costs one copy instead of one for each."""
+    arrays = {value.array if isinstance(value, Element) else value for value in values}
+    fetch([array for array in arrays if isinstance(array, DeviceArray) and array.small])
+
+
+def fetch(arrays: Sequence[DeviceArray]) -> None:
+    """Moves values to the host, those of one device together; returns when they are there."""
+    by_device: dict[Any, list[DeviceArray]] = {}
+    for array in arrays:
+        if not array.fetched:
+            by_device.setdefault((array.device, id(array._streams)), []).append(array)
+    for group in by_device.values():
+        _fetch_from(group[0]._streams, group[0].device, group)
+
+
+def _fetch_from(streams: Streams, device: Any, arrays: Sequence[DeviceArray]) -> None:
+    torch = sys.modules["torch"]
+    results: list[Any] = []
+
+    def compute() -> None:
+        with torch.no_grad():
+            results.extend(a._copy if a._compute is None else a._compute(a._copy) for a in arrays)
+
+    streams.run(device, [array._mark for array in arrays], compute).synchronize()
+    flats = [result.reshape(-1).view(torch.uint8) for result in results]
+    host = _to_host(streams, device, flats)
+    start = 0
+    for array, result, flat in zip(arrays, results, flats, strict=True):
+        stop = start + flat.numel()
+        # A copy, because a view into the middle of the buffer may not be aligned for its dtype.
+        own = host[start:stop].copy() if len(arrays) > 1 else host
+        array._arrived(own.view(numpy_dtype(result.dtype)).reshape(tuple(result.shape)))
+        start = stop
+
+
+def _to_host(streams: Streams, device: Any, flats: Sequence[Any]) -> Array:
+    """The bytes of `flats`, uint8 tensors on the device, joined, by way of the pinned buffer."""
+    torch = sys.modules["torch"]
+    staging = streams.staging(device)
+    host = np.empty(sum(flat.numel() for flat in flats), np.uint8)
+    start = 0
+    for pieces in _windows(flats):
+        size = sum(piece.numel() for piece in pieces)
+
+        def copy(pieces: Sequence[Any] = pieces, size: int = size) -> None:
+            joined = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+            staging[:size].copy_(joined, non_blocking=True)
+
+        streams.run(device, (), copy).synchronize()
+        host[start : start + size] = staging[:size].numpy()
+        start += size
+    return host
+
+
+def _windows(flats: Sequence[Any]) -> Iterator[list[Any]]:
+    """Slices of `flats`, in order, in groups that fill the pinned buffer."""
+    group: list[Any] = []
+    room = STAGING_BYTES
+    for flat in flats:
+        start = 0
+        while start < flat.numel():
+            piece = flat[start : start + room]
+            group.append(piece)
+            start += piece.numel()
+            room -= piece.numel()
+            if not room:
+                yield group
+                group, room = [], STAGING_BYTES
+    if group:
+        yield group

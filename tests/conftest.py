@@ -1,0 +1,30 @@
+"""What all tests share: hypothesis is deterministic, and the originals are imported once."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+from hypothesis import settings
+
+# Deterministic, and without a deadline: a shared machine may stall for longer than any example takes.
+settings.register_profile("tbasync", deadline=None, derandomize=True)
+settings.load_profile("tbasync")
+
+
+@pytest.fixture(scope="session")
+def torch() -> ModuleType:
+    """The torch package, or the test is skipped."""
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="session")
+def torch_summary(torch: ModuleType) -> ModuleType:
+    """torch's functions that make summaries."""
+    return pytest.importorskip("torch.utils.tensorboard.summary")
+
+
+@pytest.fixture(scope="session")
+def tensorboardx_summary() -> ModuleType:
+    """tensorboardX's functions that make summaries."""
+    return pytest.importorskip("tensorboardX.summary")

@@ -1,0 +1,34 @@
+"""What a typed program that uses tbasync may write; checked by mypy in strict mode, never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+
+import tbasync
+
+
+def log(directory: Path) -> None:
+    """Every way to make a writer, and one call of each kind."""
+    with tbasync.SummaryWriter(directory, on_full="drop_oldest", on_error=print, interval=0.1) as writer:
+        assert_type(writer, tbasync.SummaryWriter)
+        writer.add_scalar("loss", 0.5, 1)
+        writer.add_scalar("loss", np.float32(0.5), np.int64(1), new_style=True)
+        writer.log_metrics({"a": 1, "b": np.ones(())}, 2)
+        writer.add_scalars("both", {"train": 1.0, "test": 2.0}, 3, same_run=True)
+        writer.add_histogram("weights", [1.0, 2.0], 4, bins="auto", max_bins=10)
+        writer.add_image("image", np.zeros((3, 4, 5)), 5, dataformats="CHW", copy=False)
+        writer.add_hparams({"lr": 0.1, "adam": True}, {"accuracy": 0.9}, same_run=True)
+        assert_type(writer.flush(timeout=1.0, fsync=True), bool)
+        assert_type(writer.stats().written, int)
+        assert_type(writer.get_logdir(), str)
+
+
+class Extended(tbasync.SummaryWriter):
+    """A writer with a method of its own."""
+
+    def add_loss(self, value: float, step: int) -> None:
+        """Logs the loss."""
+        self.add_scalar("loss", value, step)
