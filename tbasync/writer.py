@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import default_log_dir
 from .methods.distributions import DistributionMethods
@@ -137,14 +139,32 @@ class SummaryWriter(
             fsync=fsync,
             anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
-        self._pipeline = Pipeline(options, self.purge_step)
+        self._attach(Pipeline(options, self.purge_step))
         self.purge_step = None
-        self._queue = self._pipeline.queue
-        self._defaults: tuple[int, float | None] = (0, None)
-        self._writers: dict[str, FileWriter] = {}
+        self._defaults = (0, None)
         self._embeddings = []
-        self._finalizer = weakref.finalize(self, self._pipeline.abandon)
+
+    def _attach(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._queue = pipeline.queue
+        self._writers = {}
+        self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what belongs to this process: the copy has a queue, a thread and a file of its own.
+
+        It creates its file, in the same directory and with the same options, when something is logged to it.
+        """
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "add_scalar"}
+        state = {name: value for name, value in vars(self).items() if name not in own}
+        return {**state, "_options": self._pipeline.options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).pop("_role", None)
+        options = state.pop("_options")
+        vars(self).update(state)
+        self._attach(Pipeline(options, lazy=True))
 
     def __new__(cls: type[_Writer], *args: Any, **options: Any) -> _Writer:
         """Decides whether this process writes, if the arguments are known to be those of `__init__`.
@@ -202,8 +222,14 @@ class SummaryWriter(
     def __enter__(self: _Writer) -> _Writer:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, exception: object, trace: object) -> None:
+        """Closes; raises what could not be logged, but not in place of an exception that is on its way."""
+        try:
+            self.close()
+        except TbasyncError as error:
+            if exception is None:
+                raise
+            warnings.warn(f"after the exception that ended the block: {error}", TbasyncWarning, stacklevel=2)
 
     def stats(self) -> Stats:
         """What has been pushed, written, dropped and spent so far."""

@@ -45,7 +45,7 @@ def freeze_step(step: object) -> int:
 def _integer_array_step(step: object) -> int:
     dtype = getattr(step, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and getattr(step, "size", 0) == 1:
-        return int(step)  # type: ignore[call-overload,no-any-return]
+        return int(step.item())  # type: ignore[attr-defined]
     raise TypeError(
         f"global_step must be an integer (int, numpy integer, or integer tensor of one element) or None, "
         f"got {type(step).__name__}: {_brief(step)}"
@@ -56,7 +56,7 @@ def freeze_wall_time(walltime: object) -> float:
     """A wall time, in seconds since the epoch, as a float; raises TypeError unless it is a number."""
     try:
         return float(walltime)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"walltime must be a number of seconds since the epoch or None, got {_brief(walltime)}"
         ) from None
@@ -100,7 +100,12 @@ def freeze_metrics(
     Raises:
         TypeError, ValueError: as `check_tag` and `freeze_scalar`, naming the metric that is at fault.
     """
-    frozen = dict(metrics)
+    try:
+        frozen = dict(metrics)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the metrics must be a mapping of tags to numbers, got {type(metrics).__name__}: {_brief(metrics)}"
+        ) from None
     try:
         # Two loops in C that refuse everything but str and float: the critical path of `log_metrics`.
         "".join(frozen)

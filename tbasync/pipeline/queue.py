@@ -87,6 +87,8 @@ class PushQueue:
         append: `items.append`, bound once.
         limit: after an append, a longer queue than this calls for `attend()`.
         urgent: whether the worker should not wait for more before it drains.
+        payload: bytes that items hold on the host, from before their push until they have been encoded.
+        device_bytes: likewise on devices.
         barriers: those that have been pushed and not been answered. Adding to a set, discarding and copying
             are single C calls, atomic as those of the deque are.
     """

@@ -153,7 +153,8 @@ class Worker:
         if set(map(type, batch)) == {tuple}:
             self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))
-        self._prefetch(batch)
+        else:
+            self._prefetch(batch)
         last = None
         for place in range(self._place, len(batch)):
             item = batch[place]
@@ -201,9 +202,11 @@ class Worker:
                 prefetch(waiting)
 
     def _metrics(self, item: Metrics) -> None:
+        columns = self._gather(item.run)
         try:
-            self._gather(item.run).extend_metrics(item)
+            columns.extend_metrics(item)
         except Exception as error:
+            columns.trim()
             self._fail("metrics", ", ".join(item.values), error, item.summaries)
 
     def _pass(self, barrier: Barrier) -> bool:
