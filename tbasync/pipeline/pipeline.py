@@ -82,10 +82,13 @@ class Pipeline:
         self._running = False
         self._given_up = 0
         self._death: BaseException | None = None
-        self._files = RunFiles(self.options.log_dir, self.options.filename_suffix)
+        self._files = self._make_files()
         self._faults = Faults(self.options.on_error)
         self._output = Output(self._files, self._faults)
         self._worker = Worker(self.queue, self._output, self._faults)
+
+    def _make_files(self) -> RunFiles:
+        return RunFiles(self.options.log_dir, self.options.filename_suffix)
 
     # -- what the queue asks of its host -------------------------------------------------------------------
 

@@ -54,15 +54,24 @@ def _close_all() -> None:
     global _exiting
     _exiting = True
     for pipeline in tuple(_started):
-        _close(pipeline)
+        close_at_exit(pipeline)
 
 
-def _close(pipeline: Pipeline) -> None:
+def close_at_exit(pipeline: Pipeline) -> None:
+    """Closes a pipeline within `EXIT_SECONDS`; what goes wrong is printed, for nobody is left to catch it."""
     try:
         if not pipeline.close(EXIT_SECONDS):
             _complain(f"not everything reached {pipeline.options.log_dir!r} in {EXIT_SECONDS:.0f} s")
     except Exception as error:
         _complain(str(error))
+
+
+def flush_all() -> None:
+    """Flushes what is running, within `EXIT_SECONDS` each; for a process that is about to end otherwise."""
+    for pipeline in tuple(_started):
+        # The process ends by its own will and is not to be held up by what it was about to leave undone.
+        with contextlib.suppress(Exception):
+            pipeline.flush(EXIT_SECONDS)
 
 
 def _complain(message: str) -> None:
