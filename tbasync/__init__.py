@@ -3,6 +3,7 @@
 from ._version import __version__
 from .errors import LoggingError, QueueFullError, TbasyncError, TbasyncWarning, WriterStalledError
 from .pipeline.stats import Stats
+from .wrap import install, uninstall, wrap
 from .writer import SummaryWriter
 
 __all__ = [
@@ -14,4 +15,7 @@ __all__ = [
     "TbasyncWarning",
     "WriterStalledError",
     "__version__",
+    "install",
+    "uninstall",
+    "wrap",
 ]

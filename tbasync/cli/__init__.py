@@ -6,6 +6,7 @@ file is all it takes. It holds
     its docstring                    the first line is the command's help, the whole its description
     add_arguments(parser) -> None    its options
     run(arguments) -> int            its work and exit status; raises CommandError for what the user can mend
+    PASSES_INTERRUPTS = True         if Ctrl-C is to end the process as it does under python (optional)
 
 All of them are imported for `--help`, so they import at module level nothing beyond the standard library.
 """
@@ -53,12 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     name: str = arguments.tbasync_command
+    command = _commands()[name]
     try:
-        return _commands()[name].run(arguments)
+        return command.run(arguments)
     except CommandError as error:
         print(f"tbasync {name}: error: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
+        if getattr(command, "PASSES_INTERRUPTS", False):
+            raise
         print(f"tbasync {name}: interrupted", file=sys.stderr)
         return INTERRUPTED
 

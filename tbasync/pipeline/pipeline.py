@@ -65,7 +65,7 @@ class Pipeline:
     def _build(self) -> None:
         options = self.options
         self.closed = False
-        self._files = RunFiles(options.log_dir, options.filename_suffix, options.anchor)
+        self._files = self._make_files()
         self._faults = Faults(options.on_error)
         self._output = Output(self._files, self._faults)
         self._worker = Worker(self.queue, self._output, self._faults)
@@ -81,6 +81,10 @@ class Pipeline:
     def _ended(self) -> None:
         self.closed = True
         process.forget(self)
+
+    def _make_files(self) -> RunFiles:
+        options = self.options
+        return RunFiles(options.log_dir, options.filename_suffix, options.anchor)
 
     # -- what the queue asks of its host -------------------------------------------------------------------
 
@@ -207,6 +211,10 @@ class Pipeline:
             if not self.queue.empty():  # pushed while we were in the worker's place: nobody was woken
                 self.ring()
         return idle
+
+    def on_worker_thread(self) -> bool:
+        """Whether the caller is this pipeline's own writer thread."""
+        return self._thread.is_me()
 
     def _refuse_on_worker(self, method: str) -> None:
         if self._thread.is_me():

@@ -69,6 +69,11 @@ def _close_all() -> None:
         _finish(pipeline, barrier, deadline)
 
 
+def close_at_exit(pipeline: Pipeline) -> None:
+    """Closes a pipeline within `EXIT_SECONDS`; what goes wrong is printed, for nobody is left to catch it."""
+    _finish(pipeline, pipeline.ask_to_close(EXIT_SECONDS), time.monotonic() + EXIT_SECONDS)
+
+
 def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
     try:
         if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
@@ -76,6 +81,14 @@ def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> Non
         pipeline.raise_failures()
     except Exception as error:
         _complain(str(error))
+
+
+def flush_all() -> None:
+    """Flushes what is running, within `EXIT_SECONDS` each; for a process that is about to end otherwise."""
+    for pipeline in tuple(_started):
+        # The process ends by its own will and is not to be held up by what it was about to leave undone.
+        with contextlib.suppress(Exception):
+            pipeline.flush(EXIT_SECONDS)
 
 
 def _complain(message: str) -> None:

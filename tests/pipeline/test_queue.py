@@ -114,7 +114,7 @@ def test_raise_tells_the_caller() -> None:
     queue, _ = make("raise")
     push(queue, 0, 1, 2, 3)
     for step in range(5):
-        with pytest.raises(QueueFullError, match="4 items.*max_items"):
+        with pytest.raises(QueueFullError, match=r"4 items.*max_items"):
             push(queue, step)
     assert held(queue) == [0, 1, 2, 3]
     assert queue.dropped.total == 5
@@ -464,7 +464,7 @@ def test_no_wake_up_is_lost(moment: str) -> None:
 
 def test_the_worker_does_not_park_while_a_barrier_is_in_a_droppers_hands() -> None:
     """A pusher that makes room holds a barrier for a moment: the worker finds the queue empty only after that."""
-    queue, host = make("drop_oldest", max_items=1)
+    queue, _host = make("drop_oldest", max_items=1)
     barrier = Barrier()
     queue.put_barrier(barrier)
     parked: list[bool] = []
@@ -485,7 +485,7 @@ def test_the_worker_does_not_park_while_a_barrier_is_in_a_droppers_hands() -> No
 
 def test_what_the_worker_puts_back_stays_before_a_droppers_barrier() -> None:
     """A barrier that is in hand while older items are put back does not end up before them."""
-    queue, host = make("drop_oldest", max_items=1)
+    queue, _host = make("drop_oldest", max_items=1)
     push(queue, 1)
     older = queue.pop(1)
     barrier = Barrier()

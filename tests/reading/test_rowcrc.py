@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_bytes import masked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbasync.wire import rowcrc
+
+from .event_bytes import masked
 
 
 def buffer_of(rows: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

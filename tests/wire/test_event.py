@@ -45,7 +45,7 @@ def test_the_first_event_names_version_and_writer() -> None:
     """What every file begins with."""
     first = Event.FromString(first_event(12.5))
     assert first == Event(
-        wall_time=12.5, file_version="brain.Event:2", source_metadata=dict(writer="tbasync")
+        wall_time=12.5, file_version="brain.Event:2", source_metadata={"writer": "tbasync"}
     )
 
 

@@ -113,7 +113,7 @@ def test_a_lone_surrogate_costs_the_batch(count: int) -> None:
     encoder = ScalarEncoder()
     good = [("good", 1.0, step, 1.6e9) for step in range(100)]
     with pytest.raises(UnicodeEncodeError):
-        encode(encoder, good[:count] + [("bad \ud800", 1.0, 1, 1.6e9)])
+        encode(encoder, [*good[:count], ("bad \ud800", 1.0, 1, 1.6e9)])
     assert encode(encoder, good) == b"".join(by_protobuf(*row) for row in good)
 
 

@@ -1,0 +1,1 @@
+"""At home among other writers: their classes recognised, their habits kept, their calls taken over."""

@@ -1,0 +1,16 @@
+"""Run by its path at the start of a spawned process, see `spawned`; not to be imported."""
+
+import sys
+from pathlib import Path
+
+try:
+    import tbasync
+except ImportError:
+    sys.path.append(str(Path(__file__).parents[2]))
+    import tbasync
+
+from tbasync.compat import last_words, spawned
+
+tbasync.install()
+spawned.install_in_children()
+last_words.flush_before_leaving()

@@ -1,0 +1,93 @@
+"""The writers that tbasync takes the place of, and the classes whose instances do.
+
+A stand-in is a tbasync writer that is also an instance of the class it stands in for, by inheritance: methods
+come from the user's own subclass if there is one, then from tbasync, then, for what tbasync does not have,
+from the original, which reaches the event file through `_get_file_writer()` all the same. So nothing is
+listed by method, neither here nor there.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..writer import SummaryWriter
+from .tensorboardx import TensorboardXWriter
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A package's writer.
+
+    Attributes:
+        module: the module that defines its `SummaryWriter`.
+        writer: tbasync's class that takes the same arguments.
+    """
+
+    module: str
+    writer: type[SummaryWriter]
+
+    @property
+    def original(self) -> type | None:
+        """The package's own class; None unless the package has been imported."""
+        return getattr(sys.modules.get(self.module), "SummaryWriter", None)
+
+
+TORCH = Kind("torch.utils.tensorboard.writer", SummaryWriter)
+TENSORBOARDX = Kind("tensorboardX.writer", TensorboardXWriter)
+KINDS = (TORCH, TENSORBOARDX)
+
+
+def kind_of(cls: type) -> Kind | None:
+    """The kind that a class or a subclass of it belongs to; None for any other class."""
+    # An instance cannot exist before its package is imported, so nothing needs to be imported here.
+    return next((kind for kind in KINDS if kind.original in cls.__mro__), None)
+
+
+_stand_ins: dict[type, type[SummaryWriter]] = {}
+
+
+def stand_in(cls: type) -> type[SummaryWriter]:
+    """The class whose instances stand in for those of `cls`, which is of a known kind.
+
+    Raises:
+        TypeError: Python cannot combine the classes.
+    """
+    # Two threads may both make one; all but the first to be stored are forgotten.
+    return _stand_ins.get(cls) or _stand_ins.setdefault(cls, _make_stand_in(cls))
+
+
+def _make_stand_in(cls: type) -> type[SummaryWriter]:
+    kind = kind_of(cls)
+    if kind is None or kind.original is None:
+        raise TypeError(f"{cls.__qualname__} is no writer that tbasync knows")
+    body = {"__module__": __package__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    if cls is not kind.original:
+        return _combine(cls.__name__, (cls, stand_in(kind.original)), body)
+    return _combine(cls.__name__, (kind.writer, cls), {**body, "__reduce_ex__": _reduce})
+
+
+def _combine(name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type[SummaryWriter]:
+    # `new_class` and not `type`: the user's subclass may have a metaclass, such as ABCMeta.
+    made = types.new_class(name, bases, exec_body=lambda namespace: namespace.update(body))
+    return cast("type[SummaryWriter]", made)
+
+
+class _ItsClass:
+    """In a pickle, stands for the stand-in class, which cannot be looked up by its name."""
+
+
+def _reduce(self: SummaryWriter, protocol: Any) -> tuple[Any, ...]:
+    cls = type(self)
+    make, arguments, *state = cast("tuple[Any, ...]", object.__reduce_ex__(self, protocol))
+    original = cls.__mro__[1] if kind_of(cls.__mro__[1]) else cast(Kind, kind_of(cls)).original
+    parts = tuple(_ItsClass if part is cls else part for part in (make, *arguments))
+    return _remake, (original, parts), *state
+
+
+def _remake(original: type, parts: tuple[Any, ...]) -> Any:
+    make, *arguments = (stand_in(original) if part is _ItsClass else part for part in parts)
+    return cast("Callable[..., Any]", make)(*arguments)

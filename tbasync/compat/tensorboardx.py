@@ -1,0 +1,248 @@
+"""The writer for scripts written for tensorboardX: its constructor, argument orders, tags and sub-runs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any
+
+from ..errors import TbasyncWarning
+from ..files.paths import sub_run
+from ..pipeline.freeze import check_tag, freeze_scalar
+from ..pipeline.items import Metrics
+from ..writer import SummaryWriter
+
+# tensorboardX/summary.py: what it replaces in a tag. It does so for scalars and these kinds, and no others.
+_ILLEGAL = re.compile(r"[^-/\w.]")
+_CLEANED = ("add_figure", "add_histogram", "add_image", "add_images", "add_video")
+
+# Methods whose arguments tensorboardX orders otherwise: its order, by tbasync's names.
+_ORDERS = {
+    "add_hparams": "hparam_dict metric_dict run_name global_step",
+    "add_image_with_boxes": "tag img_tensor box_tensor global_step walltime dataformats labels",
+    "add_video": "tag vid_tensor global_step fps walltime dataformats",
+}
+
+# Cleaned tags are remembered, up to this many: a script may make up new ones for ever.
+_MOST_TAGS = 1 << 16
+# Points kept for `export_scalars_to_json`; tensorboardX lets them grow for ever.
+_MOST_POINTS = 100_000
+
+
+def clean_tag(tag: str) -> str:
+    """`tag` as tensorboardX writes it: odd characters made underscores, leading slashes removed."""
+    return _ILLEGAL.sub("_", tag).lstrip("/")
+
+
+class TensorboardXWriter(SummaryWriter):
+    """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; otherwise `SummaryWriter`.
+
+    Attributes:
+        scalar_dict: what `add_scalars` has logged since the last `export_scalars_to_json`: sub-run's
+            directory -> [wall time, step, value] of each point. At most 100,000 points in all.
+    """
+
+    # What tensorboardX's own methods look at, should one be called that tbasync does not have.
+    _comet_config: Mapping[str, object] = {"disabled": True}
+    _comet_logger = None
+
+    def __init__(
+        self,
+        logdir: str | os.PathLike[str] | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: float = 120,
+        filename_suffix: str = "",
+        write_to_disk: bool = True,
+        log_dir: str | os.PathLike[str] | None = None,
+        comet_config: Mapping[str, object] | None = None,
+        **options: Any,
+    ) -> None:
+        """Creates the run's directory and event file.
+
+        Args:
+            logdir: the run's directory; where it is None, `log_dir` is.
+            comment: as for `SummaryWriter`, and so are all others that are not named here.
+            write_to_disk: False takes every call and writes nothing.
+            comet_config: nothing goes to Comet; a warning says so where it was asked for.
+            options: tbasync's own, as for `SummaryWriter`.
+        """
+        if comet_config is not None and not comet_config.get("disabled", False):
+            warnings.warn(
+                "comet_config is ignored: tbasync writes event files and nothing else; log to Comet with "
+                "the comet_ml package itself",
+                TbasyncWarning,
+                stacklevel=2,
+            )
+        if not write_to_disk:
+            options["write_to_disk"] = False
+        directory = log_dir if logdir is None else logdir
+        super().__init__(directory, comment, purge_step, max_queue, flush_secs, filename_suffix, **options)
+        self.scalar_dict: dict[str, list[list[Any]]] = {}
+        self._points = 0
+        self._warned: set[str] = set()
+        self._clean_tags: dict[str, str] = {}
+
+    def add_scalar(  # type: ignore[override]
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        display_name: str | None = "",
+        summary_description: str | None = "",
+        **options: Any,
+    ) -> None:
+        """Logs one number; arguments and errors as those of `SummaryWriter.add_scalar`, in another order."""
+        # The common call, spelled out as in SummaryWriter and for the same reason.
+        if (
+            type(scalar_value) is float
+            and type(global_step) is int
+            and type(tag) is str
+            and (clean := self._clean_tags.get(tag)) is not None
+            and walltime is None
+            and not display_name
+            and not summary_description
+            and not options
+            and -1 < global_step < 0x3FFF_FFFF
+        ):
+            queue = self._queue
+            queue.append((clean, scalar_value, global_step, time()))
+            if len(queue.items) > queue.limit:
+                queue.attend()
+            return
+        self._add_scalar(
+            tag, scalar_value, global_step, walltime, display_name, summary_description, **options
+        )
+
+    def _add_scalar(  # type: ignore[override]
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: Any = None,
+        walltime: float | None = None,
+        display_name: str | None = "",
+        summary_description: str | None = "",
+        **options: Any,
+    ) -> None:
+        super()._add_scalar(
+            self._cleaned(tag),
+            scalar_value,
+            global_step,
+            walltime,
+            display_name=display_name,
+            summary_description=summary_description,
+            **options,
+        )
+
+    def add_scalars(
+        self,
+        main_tag: str,
+        tag_scalar_dict: Mapping[str, Any],
+        global_step: Any = None,
+        walltime: float | None = None,
+        **options: Any,
+    ) -> None:
+        """Logs several numbers to be compared in one chart, in the sub-runs `<main_tag>/<key>`.
+
+        Args:
+            main_tag: the chart's name.
+            tag_scalar_dict: sub-run's key -> value, as `add_scalar` takes it.
+            global_step: an integer of 64 bits, or None for 0.
+            walltime: seconds since the epoch; None is now.
+            options: tbasync's own, as for `SummaryWriter.add_scalars`.
+
+        Raises:
+            TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
+                of the values is logged.
+        """
+        tag = self._cleaned(main_tag)
+        if any(options.values()):
+            super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
+            return
+        step, wall_time = self._moment(global_step, walltime)
+        values = {
+            sub_run(self.log_dir, f"{main_tag}/{key}"): freeze_scalar(value, f"the value of {key!r}")
+            for key, value in tag_scalar_dict.items()
+        }
+        for run, value in values.items():
+            self._note_run(run)
+            self._queue.put(Metrics(run, {tag: value}, step, wall_time))
+            self._remember(run, [wall_time, None if global_step is None else step, value])
+
+    def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
+        """Writes `scalar_dict` to a file, as JSON, and empties it.
+
+        Raises:
+            OSError: the file cannot be written; nothing is forgotten then.
+        """
+        with open(path, "w") as file:
+            json.dump(self.scalar_dict, file)
+        self.scalar_dict = {}
+        self._points = 0
+
+    def _remember(self, run: str, point: list[Any]) -> None:
+        if self._points >= _MOST_POINTS:
+            self._warn_of_export(f"holds {_MOST_POINTS:,} points and takes no more")
+        elif not isinstance(point[-1], float):
+            self._warn_of_export("takes no values that are on a device")
+        else:
+            self._points += 1
+            self.scalar_dict.setdefault(run, []).append(point)
+
+    def _warn_of_export(self, reason: str) -> None:
+        if reason in self._warned:
+            return
+        self._warned.add(reason)
+        warnings.warn(
+            f"scalar_dict {reason}: the event files will have all that add_scalars logs, but "
+            "export_scalars_to_json will not",
+            TbasyncWarning,
+            stacklevel=4,
+        )
+
+    def _cleaned(self, tag: str) -> str:
+        check_tag(tag)
+        clean = self._clean_tags.get(tag)
+        if clean is None:
+            if len(self._clean_tags) >= _MOST_TAGS:
+                self._clean_tags.clear()
+            clean = self._clean_tags[tag] = clean_tag(tag)
+        return clean
+
+
+def _cleaning(method: Callable[..., None]) -> Callable[..., None]:
+    """The same method with its tag cleaned first."""
+
+    @functools.wraps(method)
+    def cleaned(self: TensorboardXWriter, tag: str, *arguments: Any, **options: Any) -> None:
+        method(self, self._cleaned(tag), *arguments, **options)
+
+    return cleaned
+
+
+def _ordered(method: Callable[..., None], names: str) -> Callable[..., None]:
+    """The same method with tensorboardX's order of positional arguments."""
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names.split()]
+    order = inspect.Signature([p.replace(default=None) for p in parameters])
+
+    @functools.wraps(method)
+    def ordered(self: TensorboardXWriter, *arguments: Any, **options: Any) -> None:
+        method(self, **order.bind(*arguments).arguments, **options)
+
+    return ordered
+
+
+for _name, _names in _ORDERS.items():
+    if hasattr(SummaryWriter, _name):
+        setattr(TensorboardXWriter, _name, _ordered(getattr(SummaryWriter, _name), _names))
+for _name in _CLEANED:
+    if hasattr(SummaryWriter, _name):
+        setattr(TensorboardXWriter, _name, _cleaning(getattr(TensorboardXWriter, _name)))

@@ -1,0 +1,102 @@
+"""Existing writers made asynchronous: `wrap()` one of them, or `install()` tbasync in place of all."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, TypeVar, cast
+
+from .compat import installation
+from .compat.installation import Installed
+from .compat.kinds import TENSORBOARDX, TORCH, Kind, kind_of, stand_in
+from .compat.replay import Replayed
+from .writer import SummaryWriter
+
+_Writer = TypeVar("_Writer")
+
+_SETTINGS = ("max_queue", "flush_secs", "filename_suffix")
+_put_aside_before = itertools.count(1)
+
+
+def wrap(writer: _Writer, **options: Any) -> _Writer:
+    """An existing writer made asynchronous; log through what this returns from now on.
+
+    In place of a torch or tensorboardX `SummaryWriter` comes a tbasync one for the same directory, with that
+    package's argument orders and habits. The original is flushed and closed, and opens a new file should it
+    be used again. A closed one is taken too: as with torch, the next `add_*` opens a new file.
+
+    Of any other object with `add_*` methods the calls are frozen and made by a writer thread, one at a time
+    and in order. Its other methods and its attributes are there as well.
+
+    Either way `isinstance(wrap(writer), type(writer))` holds.
+
+    Args:
+        writer: the writer. One that is tbasync's already, or wrapped, is returned as it is.
+        options: tbasync's own options, keyword arguments of `SummaryWriter`. Of those for files a writer of
+            another kind takes none.
+
+    Raises:
+        TypeError: `writer` has no `add_*` methods.
+        OSError: what the writer held could not be written, or the new event file cannot be made.
+    """
+    if isinstance(writer, SummaryWriter) or type(writer) is Replayed:
+        return writer
+    kind = kind_of(type(writer))
+    if kind is not None:
+        return cast(_Writer, _take_over(writer, kind, options))
+    if not any(name.startswith("add_") for name in dir(writer)):
+        raise TypeError(
+            f"writer must have add_* methods, such as a SummaryWriter has, got {type(writer).__name__}"
+        )
+    return cast(_Writer, Replayed(writer, **options))
+
+
+def install() -> Installed:
+    """Has torch's and tensorboardX's `SummaryWriter` give tbasync's, wherever one is constructed from now on.
+
+    In modules that have imported the class already too, in subclasses of it, in frameworks that use it.
+    Writers that exist already stay what they are: see `wrap()`. Neither package has to be there.
+
+    Twice is as good as once. As a context manager, `with tbasync.install(): ...`, it is undone at the end.
+    """
+    return installation.install()
+
+
+def uninstall() -> None:
+    """Undoes `install()`. Writers that were made meanwhile stay tbasync's, and go on working."""
+    installation.uninstall()
+
+
+def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWriter:
+    directory, settings = _settings(original, kind)
+    _put_aside(original, kind)
+    cls = stand_in(type(original))
+    writer = cls.__new__(cls)
+    kind.writer.__init__(writer, directory, **{**settings, **options})
+    # What a subclass keeps about itself, and what the package's own methods keep from call to call.
+    for name, value in vars(original).items():
+        if not hasattr(writer, name):
+            setattr(writer, name, value)
+    return writer
+
+
+def _settings(original: Any, kind: Kind) -> tuple[str, dict[str, Any]]:
+    """The directory that a writer was made with, and the rest of what its successor should be made with."""
+    if kind is TORCH:
+        return original.log_dir, {name: getattr(original, name) for name in _SETTINGS}
+    own = {name: getattr(original, f"_{name}") for name in (*_SETTINGS, "write_to_disk")}
+    return original.logdir, own
+
+
+def _put_aside(original: Any, kind: Kind) -> None:
+    """Brings what the writer holds to its files; what it is used for later goes to new ones.
+
+    To new ones, for TensorBoard reads the files of a run one after the other: an old one that grew again
+    would not be followed.
+    """
+    original.flush()
+    original.close()  # tensorboardX's flush() does not wait for its queue; its close() does
+    if kind is TENSORBOARDX:
+        # It would open a file of the same name if it is still the same second, and empty it; and it would
+        # purge again, from its old step on, what has been logged meanwhile.
+        original._filename_suffix += f".{next(_put_aside_before)}"
+        original.purge_step = None
