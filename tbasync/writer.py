@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import default_log_dir
+from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
 from .methods.hyperparameters import HyperparameterMethods
 from .methods.media import MediaMethods
@@ -40,6 +41,7 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
+@not_compiled
 class SummaryWriter(
     ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods
 ):
@@ -145,6 +147,7 @@ class SummaryWriter(
         self._embeddings = []
 
     def _attach(self, pipeline: Pipeline) -> None:
+        skip_frames(SummaryWriter)
         self._pipeline = pipeline
         self._queue = pipeline.queue
         self._writers = {}
