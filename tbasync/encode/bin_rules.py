@@ -31,29 +31,38 @@ def rule_edges(
     """
     if low == high:
         return uniform_edges(low, high, 1), False
+    fallback = uniform_edges(low, high, int(math.log2(values.size)) + 1)
+    if math.isinf(high - low):
+        return fallback, False
     if rule == "stone":
         return uniform_edges(low, high, min(_stone(values, low, high), most)), False
-    width = _unbounded_width(values, rule, low, high)
+    width = _unbounded_width(values, rule)
     if width > 0 and not (high - low) / width <= most:
+        if rule == "auto":
+            return uniform_edges(low, high, min(_relaxed_auto(values.size, low, high, width), most)), False
         return uniform_edges(low, high, most), True
     try:
-        return np.histogram_bin_edges(values, bins=rule), False
+        edges = np.histogram_bin_edges(values, bins=rule)
     except (ValueError, OverflowError):
-        return uniform_edges(low, high, int(math.log2(values.size)) + 1), False
+        return fallback, False
+    return (edges if edges.size > 1 else fallback), False  # none but one edge for a width that overflowed
 
 
-def _unbounded_width(values: NDArray[np.float64], rule: str, low: float, high: float) -> float:
-    """The width by a rule that sets no bound to the number of buckets; 0 for any other, and if it has none.
-
-    numpy's own width, but for `auto`, which is bounded in newer versions of numpy: theirs holds for all here.
-    """
+def _unbounded_width(values: NDArray[np.float64], rule: str) -> float:
+    """The width by a rule that sets no bound to the number of buckets; 0 if it gives none, or for others."""
     if rule == "scott":
         return float((24.0 * math.pi**0.5 / values.size) ** (1.0 / 3.0) * np.std(values))
     if rule not in ("auto", "fd"):
         return 0.0
     upper, lower = np.percentile(values, [75, 25])
-    width = float(2.0 * (upper - lower) * values.size ** (-1.0 / 3.0))
-    return width if rule == "fd" or not width else max(width, (high - low) / math.sqrt(values.size) / 2)
+    return float(2.0 * (upper - lower) * values.size ** (-1.0 / 3.0))
+
+
+def _relaxed_auto(n: int, low: float, high: float, fd_width: float) -> int:
+    """The number of buckets by `auto` in newer versions of numpy, which bound it; older ones do not."""
+    spread = high - low
+    width = min(max(fd_width, spread / math.sqrt(n) / 2), spread / (math.log2(n) + 1.0))
+    return math.ceil(spread / width)
 
 
 def _stone(values: NDArray[np.float64], low: float, high: float) -> int:
@@ -70,4 +79,5 @@ def _stone(values: NDArray[np.float64], low: float, high: float) -> int:
         error = float((2 - (n + 1) * share.dot(share)) / (spread / buckets))
         if error < fewest_error:
             fewest_error, best = error, buckets
-    return math.ceil(spread / (spread / best))
+    width = spread / best
+    return math.ceil(spread / width) if width else 1

@@ -85,7 +85,8 @@ def uniform_edges(low: float, high: float, buckets: int) -> NDArray[np.float64]:
         low = max(min(low - 0.5, math.nextafter(low, -math.inf)), -sys.float_info.max)
         high = min(max(high + 0.5, math.nextafter(high, math.inf)), sys.float_info.max)
     scale = 1.0 if math.isfinite(high - low) else 2.0
-    return np.unique(np.linspace(low / scale, high / scale, buckets + 1) * scale)
+    with np.errstate(over="ignore"):  # of the last edge, before numpy sets it to `high`
+        return np.unique(np.linspace(low / scale, high / scale, buckets + 1) * scale)
 
 
 def count_between(values: NDArray[Any], edges: NDArray[np.float64]) -> NDArray[np.int64]:
