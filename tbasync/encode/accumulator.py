@@ -49,7 +49,8 @@ class Histogram:
         host, which waits for it.
 
         Raises:
-            TypeError: for anything but real numbers; nothing is added then.
+            TypeError: for anything but real numbers.
+            ValueError: for sequences of different lengths within one. Nothing is added in either case.
         """
         if type(values) is float:
             self._pending.append(values)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .default_bins import default_edges
-from .floats import flat, require_real, widen
+from .floats import finite_float64, flat, require_real
 from .pieces import pieces
 
 Bins: TypeAlias = str | int | NDArray[np.float64]
@@ -85,7 +85,8 @@ def uniform_edges(low: float, high: float, buckets: int) -> NDArray[np.float64]:
         low = max(min(low - 0.5, math.nextafter(low, -math.inf)), -sys.float_info.max)
         high = min(max(high + 0.5, math.nextafter(high, math.inf)), sys.float_info.max)
     scale = 1.0 if math.isfinite(high - low) else 2.0
-    return np.unique(np.linspace(low / scale, high / scale, buckets + 1) * scale)
+    with np.errstate(over="ignore"):  # of the last edge, before numpy sets it to `high`
+        return np.unique(np.linspace(low / scale, high / scale, buckets + 1) * scale)
 
 
 def count_between(values: NDArray[Any], edges: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -97,8 +98,7 @@ def count_between(values: NDArray[Any], edges: NDArray[np.float64]) -> NDArray[n
     inner = edges[1:-1]
     below = np.zeros(edges.size, np.int64)
     for part in pieces(elements.size):
-        piece = widen(elements[part]).astype(np.float64)
-        piece = np.sort(piece[np.isfinite(piece)])
+        piece = np.sort(finite_float64(elements[part]))
         below[1:-1] += piece.searchsorted(inner)
         below[-1] += piece.size
     return np.diff(below)

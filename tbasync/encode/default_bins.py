@@ -81,13 +81,6 @@ class DefaultCounts:
         counts[_HALF] += self._codes[_NEGATIVE]  # -0.0
         return counts if self._carried is None else counts + self._carried
 
-    def copy(self) -> DefaultCounts:
-        """An independent copy."""
-        twin = DefaultCounts()
-        twin._codes += self._codes
-        twin._carried = self._carried  # never changed in place
-        return twin
-
 
 def _shift(words: NDArray[Any], low_bits: int, upper: NDArray[np.intp]) -> None:
     np.right_shift(words, words.dtype.type(low_bits), out=upper, dtype=words.dtype, casting="unsafe")

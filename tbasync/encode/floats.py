@@ -46,7 +46,16 @@ def widen(values: NDArray[Any]) -> Floats:
     if dtype.char in "fd" and dtype.isnative:
         return values
     if dtype == BFLOAT16 or dtype.name == "bfloat16":
-        return (values.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        bits = values.view(np.uint16).astype(np.uint32)
+        return np.left_shift(bits, 16, out=bits).view(np.float32)
     small = dtype.itemsize <= 2 or dtype.char == "f"
     with np.errstate(all="ignore"):  # a long double may become infinite, a signalling NaN complain
         return values.astype(np.float32 if small else np.float64)
+
+
+def finite_float64(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The finite elements as float64, of one dimension; a copy, unless all are finite float64 already."""
+    wide = widen(values)
+    finite = np.isfinite(wide)
+    kept = wide if finite.all() else wide[finite]
+    return kept.astype(np.float64, copy=False)

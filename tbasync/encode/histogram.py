@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accumulator import Histogram
-from .bin_rules import rule_edges
+from .bin_rules import rule_histogram
 from .bins import (
     DEFAULT,
     MAX_BUCKETS,
@@ -35,7 +35,7 @@ from .bins import (
     uniform_edges,
 )
 from .default_bins import default_edges
-from .floats import flat, require_real, widen
+from .floats import finite_float64, flat, require_real
 from .histogram_raw import summary_bytes
 from .result import Encoded
 from .tally import Moments, Tally
@@ -75,8 +75,8 @@ def histogram(
     if _is_default(bins):
         return _of_tally(tag, Tally.of(values), max_bins)
     moments = Moments.of(values)
-    edges, notes = _edges(values, bins, moments)
-    return _of_counts(tag, moments, count_between(values, edges), edges, max_bins, notes)
+    counts, edges, notes = _counts(values, bins, moments)
+    return _of_counts(tag, moments, counts, edges, max_bins, notes)
 
 
 def counted_histogram(tag: str, counted: NDArray[np.float64], max_bins: int | None) -> Encoded:
@@ -107,20 +107,21 @@ def _is_default(bins: Bins) -> bool:
     return isinstance(bins, str) and bins == DEFAULT
 
 
-def _edges(values: NDArray[Any], bins: Bins, moments: Moments) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    if isinstance(bins, np.ndarray):
-        return bins, ()
+def _counts(
+    values: NDArray[Any], bins: Bins, moments: Moments
+) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...]]:
+    """Counts, edges and what to tell, for any `bins` but the default."""
     if not moments.num:
-        return np.array([0.0, 1.0]), ()
-    low, high = moments.minimum, moments.maximum
+        return np.zeros(1, np.int64), np.zeros(2), ()
+    if isinstance(bins, np.ndarray):
+        return count_between(values, bins), bins, ()
     if isinstance(bins, int):
-        edges, too_many = uniform_edges(low, high, min(bins, MAX_BUCKETS)), bins > MAX_BUCKETS
+        edges = uniform_edges(moments.minimum, moments.maximum, min(bins, MAX_BUCKETS))
+        counts, too_many = count_between(values, edges), bins > MAX_BUCKETS
     else:
-        finite = widen(flat(values)).astype(np.float64)
-        with np.errstate(all="ignore"):
-            edges, too_many = rule_edges(finite[np.isfinite(finite)], bins, low, high, MAX_BUCKETS)
+        counts, edges, too_many = rule_histogram(finite_float64(flat(values)), bins, MAX_BUCKETS)
     note = f"bins={bins!r} asks for more than {MAX_BUCKETS:,} buckets, which were written instead"
-    return edges, (note,) if too_many else ()
+    return counts, edges, (note,) if too_many else ()
 
 
 def _support(

@@ -17,23 +17,23 @@ from collections.abc import Iterator
 PIECE = 50_000
 """Elements in a piece: with the scratch that the encoders need, about 1 MiB."""
 
-LARGEST = 16 * PIECE
-"""Elements in a piece on a machine whose other threads hold on to the GIL."""
-
 _STRETCH = 0.0009  # seconds of undisturbed work after which the GIL is offered
 _WAITED = 0.004  # seconds: no piece takes this long, so we waited for the GIL
 
 
-def pieces(total: int) -> Iterator[slice]:
-    """Slices that cover `range(total)` in order; every one but the last is a multiple of `PIECE` long."""
-    start, size = 0, PIECE
+def pieces(total: int, size: int = PIECE) -> Iterator[slice]:
+    """Slices that cover `range(total)` in order; every one but the last is a multiple of `size` long.
+
+    That is `size` itself, and up to 16 times as much while other threads hold on to the GIL.
+    """
+    start, largest = 0, 16 * size
     began = rested = time.perf_counter()
     while start < total:
         yield slice(start, min(start + size, total))
         start += size
         now = time.perf_counter()
         if now - began > _WAITED:
-            size, rested = min(2 * size, LARGEST), now
+            size, rested = min(2 * size, largest), now
         elif now - rested > _STRETCH and start < total:
             time.sleep(1e-6)
             rested = now = time.perf_counter()
