@@ -26,7 +26,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "reading"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 try:
     import atheris  # type: ignore[import-not-found,unused-ignore]
@@ -35,9 +35,6 @@ except ImportError:
 
 # Coverage guides atheris where it sees the imports; in a test run it is not needed.
 with atheris.instrument_imports(include=["tbasync"]) if atheris and __name__ == "__main__" else nullcontext():
-    from event_bytes import event, header, plugin, record, scalar, session_start, value, version
-    from rule import intact, whole_records
-
     from tbasync.files import records
     from tbasync.files.check import check_file
     from tbasync.files.reader import DamagedFileWarning, read
@@ -45,6 +42,8 @@ with atheris.instrument_imports(include=["tbasync"]) if atheris and __name__ == 
     from tbasync.files.repair import RepairError, repair
     from tbasync.files.series import Series
     from tbasync.wire.message import delimited
+    from tests.reading.event_bytes import event, header, plugin, record, scalar, session_start, value, version
+    from tests.reading.rule import intact, whole_records
 
 try:
     from tensorboard.compat.proto.event_pb2 import Event

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fuzz_event_files import one_input
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbasync.files import records
+
+from .fuzz_event_files import one_input
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from event_bytes import header, masked
-
 from tbasync.wire.fields import Malformed, validate
+
+from .event_bytes import header, masked
 
 
 def whole_records(data: bytes) -> list[tuple[int, int]]:

@@ -7,15 +7,16 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from event_bytes import event, header, plugin, record, scalar, value, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule import intact
 
 from tbasync.files import check as module
 from tbasync.files import records
 from tbasync.files.check import FileReport, check_file
 from tbasync.wire.message import delimited
+
+from .event_bytes import event, header, plugin, record, scalar, value, version
+from .rule import intact
 
 GOOD = record(version()) + b"".join(record(scalar("loss", step / 3, step)) for step in range(1, 40))
 

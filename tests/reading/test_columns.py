@@ -6,7 +6,6 @@ import struct
 
 import numpy as np
 import pytest
-from event_bytes import event, plugin, record, scalar, value, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,8 @@ from tbasync.wire.columns import Columns, layout_of, scalar_tensor
 from tbasync.wire.fields import Malformed, validate
 from tbasync.wire.message import delimited, key
 from tbasync.wire.scan import PADDING
+
+from .event_bytes import event, plugin, record, scalar, value, version
 
 int64 = st.integers(-(1 << 63), (1 << 63) - 1)
 steps = st.one_of(

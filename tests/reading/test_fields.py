@@ -6,13 +6,14 @@ import time
 import tracemalloc
 
 import pytest
-from event_bytes import event, plugin, scalar, value, version
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tbasync.wire import fields
 from tbasync.wire.fields import DEEPEST, Malformed, Message, signed, validate, varint, walk
 from tbasync.wire.message import delimited
+
+from .event_bytes import event, plugin, scalar, value, version
 
 UNKNOWN = b"\xa3\x06"  # the start of a group of a number that Event does not have
 END = b"\xa4\x06"

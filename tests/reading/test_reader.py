@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from event_bytes import event, header, plugin, record, scalar, session_start, value, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tbasync.files import records
 from tbasync.files.reader import DamagedFileWarning, Run, read
 from tbasync.wire.message import delimited, key
+
+from .event_bytes import event, header, plugin, record, scalar, session_start, value, version
 
 NAME = "events.out.tfevents.1"
 

@@ -8,14 +8,15 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from event_bytes import event, header, masked, record, scalar, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule import whole_records
 
 from tbasync.files import records as module
 from tbasync.files.records import Batch, Cause, Gap, Large, Records
 from tbasync.wire.message import delimited
+
+from .event_bytes import event, header, masked, record, scalar, version
+from .rule import whole_records
 
 FIRST, SECOND, THIRD = (record(one) for one in (version(), scalar("loss", 0.5, 7), scalar("acc", 1.0, 8)))
 

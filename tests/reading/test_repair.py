@@ -7,16 +7,17 @@ import stat
 from pathlib import Path
 
 import pytest
-from event_bytes import event, header, record, scalar, version
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule import intact
 
 from tbasync.files import records
 from tbasync.files import repair as module
 from tbasync.files.check import check_file
 from tbasync.files.repair import RepairError, repair
 from tbasync.wire.message import delimited
+
+from .event_bytes import event, header, record, scalar, version
+from .rule import intact
 
 GOOD = record(version()) + b"".join(record(scalar("loss", step / 3, step)) for step in range(1, 9))
 NAME = "events.out.tfevents.1700000000.host"

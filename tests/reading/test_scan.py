@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_bytes import header, masked, record, scalar
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule import whole_records
 
 from tbasync.wire import scan as module
 from tbasync.wire.scan import PADDING, Scan, find_headers, header_at, scan
+
+from .event_bytes import header, masked, record, scalar
+from .rule import whole_records
 
 ENDLESS = 1 << 62
 

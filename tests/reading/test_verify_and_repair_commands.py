@@ -9,9 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from event_bytes import header, record, scalar, version
 
 from tbasync.cli import _event_files, repair, verify
+
+from .event_bytes import header, record, scalar, version
 
 GOOD = record(version()) + b"".join(record(scalar("loss", step / 3, step)) for step in range(1, 9))
 TORN = GOOD + header(500) + b"unfinished"

@@ -1,0 +1,1 @@
+"""tbasync's tests: a package, so that they share what is in tests/support."""
