@@ -14,11 +14,13 @@ class Inspected:
     """A batch, sorted.
 
     Attributes:
+        count: how many records it has.
         blocks: scalar events, by layout.
         others: index in the batch and bytes of every other event, ascending.
         broken: index of every record that is no event, ascending, and what is wrong with it.
     """
 
+    count: int
     blocks: list[Block]
     others: list[tuple[int, bytes]]
     broken: list[tuple[int, Malformed]]
@@ -43,7 +45,7 @@ class Inspector:
                 broken.append((index, error))
             else:
                 others.append((index, record))
-        return Inspected(blocks, others, broken)
+        return Inspected(len(batch.starts), blocks, others, broken)
 
 
 def flaw_of(records: Records, large: Large) -> Malformed | None:

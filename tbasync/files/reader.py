@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import TbasyncWarning
 from .check import MOST_ERRORS, Finding, flaw_at, flaw_in
 from .collect import Collector, Rows
 from .records import Batch, Cause, Gap, Records
@@ -18,7 +19,7 @@ from .series import KINDS, Metadata, Series, metadata_of, series_of
 from .tree import event_files, run_files
 
 
-class DamagedFileWarning(UserWarning):
+class DamagedFileWarning(TbasyncWarning):
     """Part of an event file is damaged, and what was read is what is left."""
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from ..wire.rowcrc import mask
+from ..wire.crc import mask
 from ..wire.scan import FOOTER, HEADER, LONGEST_PAYLOAD, OVERHEAD, PADDING, Scan, header_at, scan
 
 WINDOW = 1 << 20  # bytes read at a time; half of it costs a tenth more time, twice of it no less

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..errors import TbasyncError
 from ..wire.scan import FOOTER, HEADER
 from .check import FileReport, Progress, check_file
 from .inspect import Inspector, flaw_of
@@ -28,7 +29,7 @@ from .records import Batch, Gap, Records
 _PIECE = 1 << 20  # bytes of a long record that are copied together
 
 
-class RepairError(Exception):
+class RepairError(TbasyncError):
     """A file could not be repaired; it is as it was. The message says why and what to do."""
 
 

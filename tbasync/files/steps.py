@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,40 +38,48 @@ class StepOrder:
 
     def follow(self, found: Inspected) -> Iterator[Backwards]:
         """Where steps go backwards in a batch, tag by tag."""
-        rows, tags, steps = self._columns(found)
-        if not len(rows):
+        parts = [part for part in self._parts(found) if len(part[0])]
+        if not parts:
             return
-        order = np.argsort(rows, kind="stable")
-        rows, tags, steps = rows[order], tags[order], steps[order]
         if len(self._tags.names) > len(self._last):
             grown = np.full(2 * len(self._tags.names), _LOWEST)
             grown[: len(self._last)] = self._last
             self._last = grown
-        # While all steps rise, each tag's do too: only otherwise need they be told apart.
-        if steps[0] < self._highest or (steps[1:] < steps[:-1]).any():
-            yield from self._backwards(rows, tags, steps)
-        self._highest = max(self._highest, int(steps.max()))
-        self._last[tags] = steps  # of several with one index, the last one is kept
+        if self._all_rise(found.count, parts):
+            for _, tags, steps in parts:
+                latest = np.full(len(self._last), _LOWEST)
+                latest[tags] = steps  # of several with one index, the last one is kept
+                np.maximum(self._last, latest, out=self._last)
+        else:
+            yield from self._one_by_one(parts)
+        self._highest = max(self._highest, *(int(steps.max()) for _, _, steps in parts))
 
-    def _backwards(
-        self, rows: NDArray[np.int64], tags: NDArray[np.int64], steps: NDArray[np.int64]
-    ) -> Iterator[Backwards]:
-        order = np.argsort(tags, kind="stable")
+    def _all_rise(self, count: int, parts: list[_Part]) -> bool:
+        """Whether no step is below any before it; then no tag's are, and tags need not be told apart."""
+        steps, given = np.empty(count, np.int64), np.zeros(count, bool)
+        for rows, _, own in parts:
+            steps[rows], given[rows] = own, True
+        steps = steps[given]
+        return bool(steps[0] >= self._highest and (steps[1:] >= steps[:-1]).all())
+
+    def _one_by_one(self, parts: list[_Part]) -> Iterator[Backwards]:
+        """Compare each step with the one before it of the same tag."""
+        rows, tags, steps = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((rows, tags))
         rows, tags, steps = rows[order], tags[order], steps[order]
         before = np.append(_LOWEST, steps[:-1])
         first = np.append(True, tags[1:] != tags[:-1])
         before[first] = self._last[tags[first]]
+        self._last[tags] = steps
         for at in np.flatnonzero((steps < before) & (tags != 0)).tolist():
             yield Backwards(int(rows[at]), self._tags.names[tags[at]], int(before[at]), int(steps[at]))
 
-    def _columns(self, found: Inspected) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """int64[n] each, of every value in the batch: index of the record, number of the tag, step."""
-        parts = [
-            (block.members, self._tags.numbers(block, slot), steps)
-            for block in found.blocks
-            for steps in [block.steps()]
-            for slot in block.layout.slots
-        ]
+    def _parts(self, found: Inspected) -> Iterator[_Part]:
+        """Of every value in the batch: index of the record, number of the tag, step."""
+        for block in found.blocks:
+            steps = block.steps()
+            for slot in block.layout.slots:
+                yield block.members, self._tags.numbers(block, slot), steps
         single = [
             (index, self._tags.number(value.tag), one.step)
             for index, record in found.others
@@ -79,6 +88,7 @@ class StepOrder:
             for value in values(one.body)
         ]
         rows, tags, steps = np.array(single, np.int64).reshape(-1, 3).T
-        parts.append((rows, tags, steps))
-        rows, tags, steps = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return rows, tags, steps
+        yield rows, tags, steps
+
+
+_Part: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]"

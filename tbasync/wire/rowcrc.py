@@ -4,48 +4,18 @@ A call of the C routine costs about 100 ns whatever the row's length, which is t
 checking a scalar's record costs. CRC-32C is affine over GF(2): two rows of one length differ in their CRC by
 the xor, over the bytes in which they differ, of one table entry each. The records of a training run differ
 from one another in a dozen bytes, so a dozen table look-ups for the whole column of rows replace the calls.
-
-The polynomial, the mask and its constant are TFRecord's:
-https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/hash/crc32c.h
 """
 
 from __future__ import annotations
-
-from functools import cache
 
 import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
-_MASK_DELTA = 0xA282EAD8
+from .crc import contributions, mask
 
 LONGEST = 256  # bytes; of longer rows the C routine's own speed outweighs the cost of calling it
 FEWEST = 16  # rows of one length that are worth the fixed cost of some forty numpy calls
-
-
-def masked_crc(data: bytes | memoryview) -> int:
-    """The masked CRC-32C of `data`, as it stands in a record."""
-    crc = crc32c(data)
-    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFF_FFFF
-
-
-def mask(crc: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """TFRecord's mask of each CRC; the sum wraps modulo 2**32."""
-    return (crc >> np.uint32(15) | crc << np.uint32(17)) + np.uint32(_MASK_DELTA)
-
-
-@cache
-def tables() -> NDArray[np.uint32]:
-    """uint32[LONGEST, 256]: at `[r, b]`, what byte `b`, `r` bytes behind it, adds to a row's CRC by xor."""
-    table, one = np.arange(256, dtype=np.uint32), np.uint32(1)
-    for _ in range(8):
-        table = table >> one ^ (table & one) * np.uint32(_POLYNOMIAL)
-    rows = [table]
-    while len(rows) < LONGEST:
-        last = rows[-1]
-        rows.append(table[last & np.uint32(0xFF)] ^ last >> np.uint32(8))
-    return np.stack(rows)
 
 
 def rows_at(data: NDArray[np.uint8], starts: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
@@ -68,7 +38,7 @@ def row_crcs(data: NDArray[np.uint8], starts: NDArray[np.int64], length: int) ->
     varies = np.array([np.bitwise_or.reduce(column) for column in difference.T]).view(np.uint8)[:length]
     first = int(starts[0])
     crc = np.full(len(starts), crc32c(data[first : first + length].data), np.uint32)
-    table = tables()
+    table = contributions(LONGEST)
     for column in np.flatnonzero(varies).tolist():
         crc ^= table[length - 1 - column].take(column_bytes[:, column])
     return mask(crc)

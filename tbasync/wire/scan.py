@@ -23,7 +23,8 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from .rowcrc import mask, masked_crc, payloads_match, tables
+from .crc import contributions, mask, masked_crc
+from .rowcrc import payloads_match
 
 HEADER, FOOTER = 12, 4
 OVERHEAD = HEADER + FOOTER
@@ -192,6 +193,6 @@ def _search(
 @cache
 def _length_crcs() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """CRC of the 8 bytes of a length below 2**32: the xor of entries for its lower and its upper 16 bits."""
-    table, half = tables(), np.arange(1 << 16)
+    table, half = contributions(8), np.arange(1 << 16)
     low = table[7].take(half & 0xFF) ^ table[6].take(half >> 8) ^ np.uint32(crc32c(bytes(8)))
     return low, table[5].take(half & 0xFF) ^ table[4].take(half >> 8)
