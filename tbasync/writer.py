@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import time
 from typing import Any, TypeVar
 
+from .compat import wandb
 from .encode.result import Encoded
 from .encode.scalar import described_scalar, scalar_tensor
 from .file_writer import FileWriter
@@ -103,6 +104,7 @@ class SummaryWriter:
         self.filename_suffix = filename_suffix
         options = Options(self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error)
         self._pipeline = Pipeline(options, self.purge_step)
+        wandb.announce(self.log_dir)
         self.purge_step = None
         self._queue = self._pipeline.queue
         self._defaults: tuple[int, float | None] = (0, None)
@@ -365,6 +367,7 @@ class SummaryWriter:
     def _note_run(self, run: str) -> None:
         if run not in self._writers:
             self._writers[run] = FileWriter(self._pipeline, run)
+            wandb.announce(run)
 
     def _writer_of(self, run: str | None) -> FileWriter:
         directory = run or self.log_dir
