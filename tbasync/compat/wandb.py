@@ -35,12 +35,11 @@ def announce(log_dir: str) -> None:
 
 def _construct_patched(log_dir: str) -> None:
     module: Any = sys.modules[_PATCHED_MODULE]
-    original, patched = module.orig_EventFileWriter, module.EventFileWriter
-
-    class NoFile(original):  # type: ignore[misc]
-        def __init__(self, *_: object, **__: object) -> None:
-            """In place of the original constructor, which opens a file."""
-
+    no_file = type("NoFile", (module.orig_EventFileWriter,), {"__init__": _open_nothing})
     # Resolved in this order: the patched constructor, then, by its super(), that of NoFile.
-    announcement = type("Announcement", (patched, NoFile), {})
+    announcement: Any = type("Announcement", (module.EventFileWriter, no_file), {})
     announcement(log_dir)
+
+
+def _open_nothing(*_: object, **__: object) -> None:
+    """In place of the original constructor, which opens a file."""
