@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from .compat import wandb
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import default_log_dir
@@ -142,6 +143,7 @@ class SummaryWriter(
             anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
         self._attach(Pipeline(options, self.purge_step))
+        wandb.announce(self.log_dir)
         self.purge_step = None
         self._defaults = (0, None)
         self._embeddings = []

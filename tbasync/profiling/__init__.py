@@ -1,0 +1,1 @@
+"""What logging costs a script: its writers' calls timed, sampled, and made again under tbasync."""

@@ -1,0 +1,95 @@
+"""Runs a script and measures it: the process that `tbasync profile` starts.
+
+    python -m tbasync.profiling RESULT {own,tbasync} [-m] TARGET [ARGUMENT ...]
+
+RESULT is the file that takes the result, as JSON, when the process ends; under `tbasync` the script's writers
+are tbasync's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import threading
+from array import array
+from collections.abc import Sequence
+from time import perf_counter_ns
+
+from .. import script
+from ..compat import last_words
+from ..wrap import install
+from .estimate import estimate
+from .instruments import Instruments
+from .meter import Meter
+from .result import result
+
+
+class _Run:
+    """One measured run of a program in this process."""
+
+    def __init__(self, path: str, writer: str) -> None:
+        self._path = os.path.abspath(path)
+        self._process = os.getpid()
+        self._estimates = writer == "own"
+        self._meter = Meter()
+        self._instruments = Instruments(self._meter)
+        self._start = self._wall = 0
+        self._tried: dict[str, array[int]] = {}
+
+    def measure(self, program: script.Program) -> None:
+        """Runs the program; what it raises comes out of this."""
+        self._instruments.attach()
+        # The first to be registered is the last to be called: it sees what the script's own handlers log.
+        atexit.register(self.save)
+        last_words.before_leaving(self.end)
+        self._start = perf_counter_ns()
+        try:
+            program.run()
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """The script is over, or about to leave by `os._exit`: takes the time, and makes the estimate."""
+        if os.getpid() != self._process or self._wall:
+            return  # a forked child of the script, which is not measured
+        _wait_for_threads()
+        self._wall = perf_counter_ns() - self._start
+        if self._estimates:
+            with self._instruments.removed(), contextlib.suppress(Exception):
+                self._tried = estimate(self._meter.sample.calls)
+        self.save()
+
+    def save(self) -> None:
+        """Writes the result as it is now."""
+        if os.getpid() != self._process:
+            return
+        measured = result(self._meter, self._wall, self._tried)
+        with open(self._path, "w") as file:
+            json.dump(measured.to_json(), file)
+
+
+def _wait_for_threads() -> None:
+    """As the interpreter does at its end; only then are all calls made."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.main_thread():
+            thread.join()
+
+
+def main(words: Sequence[str]) -> None:
+    """The command line after the module's name."""
+    path, writer, *rest = words
+    is_module = rest[0] == "-m"
+    target, *arguments = rest[1:] if is_module else rest
+    program = script.load(target, arguments, is_module=is_module)
+    if writer == "tbasync":
+        install()
+    _Run(path, writer).measure(program)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
