@@ -56,6 +56,7 @@ class Loop:
         self._ended = ended
         self._pause = 0.0
         self._tried: set[Barrier] = set()  # barriers that were there when writing was last tried
+        self._closed_at = -1  # summaries taken when the files were last closed
         self._deaths = 0
         self._alive_at = 0  # the worker's beats at its last death
 
@@ -90,7 +91,7 @@ class Loop:
                     self._queue.settle(barrier, self._cannot_write())
                 self.thread.leave()
                 return
-            if self._end(last) if last is not None else self.thread.resign():
+            if self._departed(last) or self.thread.resign():
                 return
 
     def _turn(self) -> bool:
@@ -104,7 +105,7 @@ class Loop:
             self._pause = 0.0
         elif last is None:
             last = self._refuse_barriers()
-        return last is None or not self._end(last)
+        return not self._departed(last)
 
     def _wait_for_work(self) -> None:
         if self._queue.park():
@@ -160,15 +161,26 @@ class Loop:
             failure.__cause__ = error
             self._queue.settle(barrier, failure)
 
+    def _departed(self, last: Barrier | None) -> bool:
+        """Ends if the last barrier was met, or if there was nothing but barriers since; whether it has."""
+        if last is not None:
+            return self._end(last)
+        return self._closed_at == self._worker.taken and self._resign()
+
     def _end(self, last: Barrier) -> bool:
         """Closes the files, resigns unless something was pushed meanwhile, answers the last barrier."""
         failure = self._output.close()
-        self._ended()
-        resigned = self.thread.resign()
-        if not resigned:
-            self._begin()
+        self._closed_at = self._worker.taken
+        resigned = self._resign()
         self._queue.settle(last, last.failure or failure)
         return resigned
+
+    def _resign(self) -> bool:
+        self._ended()
+        if self.thread.resign():
+            return True
+        self._begin()
+        return False
 
     def _survive(self, error: BaseException) -> None:
         """The worker itself has failed: what it was busy with is lost, all else goes on."""

@@ -189,9 +189,9 @@ class Pipeline:
         self._faults.raise_pending()
 
     def reopen(self) -> None:
-        """After `close()`: starts anew with a new event file; otherwise does nothing."""
+        """After `close()`: open again; the next push starts a thread, which creates a new event file."""
         if self.closed:
-            self.ring()
+            self._begin()
 
     def abandon(self) -> None:
         """Lets the thread write what was pushed and end; for a writer that was forgotten unclosed."""

@@ -44,9 +44,7 @@ def test_events_are_protobufs_bytes(step: int, time: float, text: bytes) -> None
 def test_the_first_event_names_version_and_writer() -> None:
     """What every file begins with."""
     first = Event.FromString(first_event(12.5))
-    assert first == Event(
-        wall_time=12.5, file_version="brain.Event:2", source_metadata={"writer": "tbasync"}
-    )
+    assert first == Event(wall_time=12.5, file_version="brain.Event:2", source_metadata={"writer": "tbasync"})
 
 
 @pytest.mark.parametrize("step", [0, 1, -5, 2**63 - 1])
@@ -69,7 +67,9 @@ def test_masked_crcs_of_arrays_are_those_of_single_ones() -> None:
     """The vectorised mask, with its wrapping arithmetic, is the plain one."""
     data = [bytes([k]) * k for k in range(256)]
     crcs = np.array([crc32c(item) for item in data], np.uint32)
-    assert crc.mask(crcs).tolist() == [crc.masked_crc(item) for item in data] == [masked(item) for item in data]
+    assert (
+        crc.mask(crcs).tolist() == [crc.masked_crc(item) for item in data] == [masked(item) for item in data]
+    )
 
 
 def test_the_crc_is_castagnolis() -> None:

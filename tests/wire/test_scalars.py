@@ -23,10 +23,14 @@ Row = tuple[str, float, int, float]
 LIMIT = 2**63
 STEPS = st.one_of(
     st.integers(-LIMIT, LIMIT - 1),
-    st.integers(0, 63).flatmap(lambda bits: st.integers(-1, 1).map(lambda near: min(2**bits + near, LIMIT - 1))),
+    st.integers(0, 63).flatmap(
+        lambda bits: st.integers(-1, 1).map(lambda near: min(2**bits + near, LIMIT - 1))
+    ),
     st.sampled_from([0, 1, 127, 128, -1, -LIMIT, LIMIT - 1]),
 )
-VALUES = st.one_of(st.floats(), st.sampled_from([0.0, -0.0, math.nan, -math.nan, math.inf, 1e300, -1e300, 1e-46]))
+VALUES = st.one_of(
+    st.floats(), st.sampled_from([0.0, -0.0, math.nan, -math.nan, math.inf, 1e300, -1e300, 1e-46])
+)
 TAGS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
     st.integers(0, 600).map(lambda size: "t" * size),
@@ -142,4 +146,6 @@ def test_tensorboards_reader_reads_the_batch(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(encode(ScalarEncoder(), rows))
     found = list(loader.LegacyEventFileLoader(str(path)).Load())[1:]
-    assert [(e.summary.value[0].tag, e.summary.value[0].simple_value, e.step, e.wall_time) for e in found] == rows
+    assert [
+        (e.summary.value[0].tag, e.summary.value[0].simple_value, e.step, e.wall_time) for e in found
+    ] == rows
