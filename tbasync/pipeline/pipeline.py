@@ -70,8 +70,11 @@ class Pipeline:
         self.options = options
         self.queue = PushQueue(options.capacity, options.max_items, options.on_full, self)
         self._build()
-        self._files.open_main(purge_step)
+        self._open(purge_step)
         process.register(self)
+
+    def _open(self, purge_step: int | None) -> None:
+        self._files.open_main(purge_step)
 
     def _build(self) -> None:
         self.closed = False
