@@ -21,7 +21,9 @@ from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
 from .ranks.null import become_null, null_class
-from .ranks.role import Ranks, Role, choose_role, role_of_call
+from .ranks.pipeline import reduce_tag, reducing_pipeline
+from .ranks.role import REDUCE_TIMEOUT, Ranks, Role, choose_role, role_of_call
+from .ranks.team import Reduce
 
 _Writer = TypeVar("_Writer", bound="SummaryWriter")
 
@@ -72,6 +74,8 @@ class SummaryWriter:
         on_error: OnError = "warn",
         ranks: Ranks = None,
         rank: int | None = None,
+        reduce: Reduce = None,
+        reduce_timeout: float = REDUCE_TIMEOUT,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -101,24 +105,36 @@ class SummaryWriter:
                 nothing. None is every process that constructs a writer.
             rank: this process's rank; None asks torch.distributed, the launcher's environment (torchrun,
                 SLURM, Open MPI, MPICH/PMI) or JAX, in this order.
+            reduce: `"mean"`, `"sum"`, `"min"`, `"max"` or several of them: scalars are pushed on every rank
+                of torch.distributed's process group, each of which constructs the writer, and the first rank
+                of `ranks`, 0 if None, writes their reductions: the first under the tag, the others under
+                `tag/min` and so on. Empty reduces only what `add_scalar(..., reduce=)` names.
+            reduce_timeout: seconds that a step's value waits for ranks that do not report theirs, before the
+                reduction over the others is written.
 
         Raises:
             OSError: the directory or file cannot be made.
             TypeError, ValueError: an option is not what it should be.
         """
         chosen = log_dir or logdir or default_log_dir(comment)
-        role: Role = vars(self).pop("_role", None) or choose_role(ranks, rank, write_to_disk)
+        role: Role = vars(self).pop("_role", None) or choose_role(
+            ranks, rank, write_to_disk, reduce, reduce_timeout
+        )
         self.log_dir = os.path.join(os.fspath(chosen), role.sub_run) if role.sub_run else os.fspath(chosen)
         self.purge_step = None if purge_step is None else freeze_step(purge_step)
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
         if not role.writes:
-            self.purge_step = None
-            become_null(self, SummaryWriter)
-            return
+            become_null(self, SummaryWriter, sends=role.team is not None)
+            if role.team is None:
+                self.purge_step = None
+                return
         options = Options(self.log_dir, filename_suffix, interval, capacity, max_items, on_full, on_error)
-        self._pipeline = Pipeline(options, self.purge_step)
+        if role.team is None:
+            self._pipeline = Pipeline(options, self.purge_step)
+        else:
+            self._pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
         self.purge_step = None
         self._queue = self._pipeline.queue
         self._defaults: tuple[int, float | None] = (0, None)
@@ -133,7 +149,9 @@ class SummaryWriter:
         class, but CPython looks up the methods of such an object more slowly.
         """
         role = role_of_call(args, options) if cls.__init__ is SummaryWriter.__init__ else None
-        own = cls if role is None or role.writes else null_class(cls, SummaryWriter)
+        own = cls
+        if role is not None and not role.writes:
+            own = null_class(cls, SummaryWriter, sends=role.team is not None)
         writer: _Writer = object.__new__(own)
         vars(writer)["_role"] = role
         return writer
@@ -153,6 +171,7 @@ class SummaryWriter:
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
+        reduce: Reduce = None,
     ) -> None:
         """Logs one number.
 
@@ -166,6 +185,7 @@ class SummaryWriter:
             double_precision: with `new_style`, store a float64.
             display_name: the chart's title, if not the tag (tensorboardX).
             summary_description: the chart's description in Markdown (tensorboardX).
+            reduce: for a writer with `reduce=`, the reductions of this tag over the ranks, from now on.
 
         Raises:
             TypeError: `tag` is no str, `global_step` no integer, `scalar_value` no real number.
@@ -180,6 +200,7 @@ class SummaryWriter:
             and new_style is False
             and display_name is None
             and summary_description is None
+            and reduce is None
             and -1 < global_step < 0x3FFF_FFFF
         ):
             queue = self._queue
@@ -196,6 +217,7 @@ class SummaryWriter:
             double_precision,
             display_name=display_name,
             summary_description=summary_description,
+            reduce=reduce,
         )
 
     def _add_scalar(
@@ -209,10 +231,13 @@ class SummaryWriter:
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
+        reduce: Reduce = None,
     ) -> None:
         """`add_scalar` for every value and option."""
         check_tag(tag)
         value = freeze_scalar(scalar_value)
+        if reduce is not None:
+            reduce_tag(self._pipeline, str(tag), reduce)
         if new_style:
             self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)), 0)
         elif display_name or summary_description:
