@@ -26,7 +26,9 @@ from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
 from .ranks.null import become_null, null_class
-from .ranks.role import Ranks, Role, choose_role, role_of_call
+from .ranks.pipeline import reducing_pipeline
+from .ranks.role import REDUCE_TIMEOUT, Ranks, Role, choose_role, role_of_call
+from .ranks.team import Reduce
 
 _Writer = TypeVar("_Writer", bound="SummaryWriter")
 
@@ -82,6 +84,8 @@ class SummaryWriter(
         fsync: bool = False,
         ranks: Ranks = None,
         rank: int | None = None,
+        reduce: Reduce = None,
+        reduce_timeout: float = REDUCE_TIMEOUT,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -114,22 +118,31 @@ class SummaryWriter(
                 nothing. None is every process that constructs a writer.
             rank: this process's rank; None asks torch.distributed, the launcher's environment (torchrun,
                 SLURM, Open MPI, MPICH/PMI) or JAX, in this order.
+            reduce: `"mean"`, `"sum"`, `"min"`, `"max"` or several of them: scalars are pushed on every rank
+                of torch.distributed's process group, each of which constructs the writer, and the first rank
+                of `ranks`, 0 if None, writes their reductions: the first under the tag, the others under
+                `tag/min` and so on. Empty reduces only what `add_scalar(..., reduce=)` names.
+            reduce_timeout: seconds that a step's value waits for ranks that do not report theirs, before the
+                reduction over the others is written.
 
         Raises:
             OSError: the directory or file cannot be made.
             TypeError, ValueError: an option is not what it should be.
         """
         chosen = log_dir or logdir or default_log_dir(comment)
-        role: Role = vars(self).pop("_role", None) or choose_role(ranks, rank, write_to_disk)
+        role: Role = vars(self).pop("_role", None) or choose_role(
+            ranks, rank, write_to_disk, reduce, reduce_timeout
+        )
         self.log_dir = os.path.join(os.fspath(chosen), role.sub_run) if role.sub_run else os.fspath(chosen)
         self.purge_step = None if purge_step is None else freeze_step(purge_step)
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
         if not role.writes:
-            self.purge_step = None
-            become_null(self, SummaryWriter)
-            return
+            become_null(self, SummaryWriter, sends=role.team is not None)
+            if role.team is None:
+                self.purge_step = None
+                return
         options = Options(
             log_dir=self.log_dir,
             filename_suffix=filename_suffix,
@@ -142,7 +155,11 @@ class SummaryWriter(
             fsync=fsync,
             anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
-        self._attach(Pipeline(options, self.purge_step))
+        if role.team is None:
+            pipeline = Pipeline(options, self.purge_step)
+        else:
+            pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
+        self._attach(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
         self._defaults = (0, None)
@@ -178,7 +195,9 @@ class SummaryWriter(
         class, but CPython looks up the methods of such an object more slowly.
         """
         role = role_of_call(args, options) if cls.__init__ is SummaryWriter.__init__ else None
-        own = cls if role is None or role.writes else null_class(cls, SummaryWriter)
+        own = cls
+        if role is not None and not role.writes:
+            own = null_class(cls, SummaryWriter, sends=role.team is not None)
         writer: _Writer = object.__new__(own)
         vars(writer)["_role"] = role
         return writer

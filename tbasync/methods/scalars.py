@@ -11,6 +11,8 @@ from ..files.paths import sub_run
 from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_metrics, freeze_scalar
 from ..pipeline.items import Metrics
+from ..ranks.pipeline import reduce_tag
+from ..ranks.team import Reduce
 from .base import Pushing
 
 
@@ -28,6 +30,7 @@ class ScalarMethods(Pushing):
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
+        reduce: Reduce = None,
     ) -> None:
         """Logs one number.
 
@@ -41,6 +44,7 @@ class ScalarMethods(Pushing):
             double_precision: with `new_style`, store a float64.
             display_name: the chart's title, if not the tag (tensorboardX).
             summary_description: the chart's description in Markdown (tensorboardX).
+            reduce: for a writer with `reduce=`, the reductions of this tag over the ranks, from now on.
 
         Raises:
             TypeError: `tag` is no str, `global_step` no integer, `scalar_value` no real number.
@@ -55,6 +59,7 @@ class ScalarMethods(Pushing):
             and new_style is False
             and display_name is None
             and summary_description is None
+            and reduce is None
             and -1 < global_step < 0x3FFF_FFFF
         ):
             queue = self._queue
@@ -71,6 +76,7 @@ class ScalarMethods(Pushing):
             double_precision,
             display_name=display_name,
             summary_description=summary_description,
+            reduce=reduce,
         )
 
     def _add_scalar(
@@ -84,10 +90,13 @@ class ScalarMethods(Pushing):
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
+        reduce: Reduce = None,
     ) -> None:
         """`add_scalar` for every value and option."""
         check_tag(tag)
         value = freeze_scalar(scalar_value)
+        if reduce is not None:
+            reduce_tag(self._pipeline, str(tag), reduce)
         if new_style:
             self._push(tag, global_step, walltime, scalar_tensor, (value, bool(double_precision)))
         elif display_name or summary_description:

@@ -117,6 +117,17 @@ class Events(Item):
         self.events = events
 
 
+class Task(Item):
+    """Something to be done on the writer thread, in its turn among what is pushed."""
+
+    __slots__ = ("function",)
+    droppable = False
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        super().__init__(None, 0, 0)
+        self.function = function
+
+
 class EndRun(Item):
     """The run's file is complete for now: its handle is closed, and opened again if more should come."""
 

@@ -59,8 +59,11 @@ class Pipeline:
         if lazy:
             process.reset_in_children(self)
         else:
-            self._files.open_main(purge_step)
+            self._open(purge_step)
             process.register(self)
+
+    def _open(self, purge_step: int | None) -> None:
+        self._files.open_main(purge_step)
 
     def _build(self) -> None:
         options = self.options

@@ -2,7 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Reductions:
+    """What a writer with `reduce=` has gathered from the ranks of its job, or sent to the one that writes.
+
+    A group is what the ranks reported under one tag and step.
+
+    Attributes:
+        groups: number of ranks -> groups that were last written with the values of so many.
+        rewritten: groups that were written again because ranks reported later.
+        waiting: groups that hold values not written yet.
+        living: ranks that may still report, this one included.
+        unmet: ranks of which nothing has been heard yet.
+        unread: contributions that could not be read.
+        blocks_sent: blocks handed to the job's store.
+        bytes_sent: bytes of them.
+        blocks_received: blocks read from the job's store.
+        bytes_received: bytes of them.
+        exchange_cpu_seconds: CPU time of the thread that talks to the job's store.
+    """
+
+    groups: Mapping[int, int] = field(default_factory=dict)
+    rewritten: int = 0
+    waiting: int = 0
+    living: int = 1
+    unmet: tuple[int, ...] = ()
+    unread: int = 0
+    blocks_sent: int = 0
+    bytes_sent: int = 0
+    blocks_received: int = 0
+    bytes_received: int = 0
+    exchange_cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +64,8 @@ class Stats:
         nonfinite: NaN and infinite elements left out of histograms.
         write_errors: writes that failed, each retry counted.
         last_error: the latest failure as text, or None.
+        reductions: with `reduce=`, what passed between the ranks; else None. On a rank that only sends,
+            `written` counts what has been handed on.
     """
 
     pushed: int = 0
@@ -49,3 +85,4 @@ class Stats:
     nonfinite: int = 0
     write_errors: int = 0
     last_error: str | None = None
+    reductions: Reductions | None = None

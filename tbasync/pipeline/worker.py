@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
@@ -14,7 +14,7 @@ from ..wire.scalars import ScalarEncoder, scalar_record
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
-from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, summaries_of
+from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, Task, summaries_of
 from .output import Output
 from .queue import PushQueue
 
@@ -28,7 +28,7 @@ _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
 
 
-class _Columns:
+class Columns:
     """Scalars of one run on their way to the file: four columns, in the order of their pushes."""
 
     __slots__ = ("steps", "tags", "values", "wall_times")
@@ -63,6 +63,23 @@ class _Columns:
         self.wall_times += repeat(item.wall_time, item.summaries)
 
 
+class Diversion(Protocol):
+    """Takes scalars on the writer thread before they are encoded, to write them later, or other ones.
+
+    Attributes:
+        held: summaries that it has taken and that are not written yet.
+    """
+
+    @property
+    def held(self) -> int: ...
+
+    def scalars(self, run: str | None, columns: Columns) -> None:
+        """Takes plain scalars of a run."""
+
+    def summary(self, item: Summary) -> bool:
+        """Takes a summary, if it is one for the diversion."""
+
+
 class Worker:
     """Drains a queue into an output. One thread at a time runs it; the counters may be read by any.
 
@@ -76,16 +93,18 @@ class Worker:
         nonfinite: NaN and infinite elements left out.
         cpu_seconds: CPU time of the thread that drains.
         beats: grows whenever something has been done.
+        diversion: what takes the scalars; None encodes them at once.
     """
 
     def __init__(self, queue: PushQueue, output: Output, faults: Faults) -> None:
         self.taken = self.failed = self.lost = self.nonfinite = self.beats = 0
         self.cpu_seconds = 0.0
+        self.diversion: Diversion | None = None
         self._queue = queue
         self._output = output
         self._faults = faults
         self._scalars = ScalarEncoder()
-        self._columns: dict[str | None, _Columns] = {}
+        self._columns: dict[str | None, Columns] = {}
         self._batch: Sequence[Scalar | Item] = ()
         self._place = 0  # how many items of the batch have been begun
         self._rested = self._cpu = 0.0
@@ -136,7 +155,8 @@ class Worker:
     @property
     def gathered(self) -> int:
         """Scalars taken and not encoded yet."""
-        return sum(len(columns.tags) for columns in self._columns.values())
+        held = 0 if self.diversion is None else self.diversion.held
+        return held + sum(len(columns.tags) for columns in self._columns.values())
 
     def _take(self) -> list[Scalar | Item]:
         batch = self._queue.pop(_PIECE)
@@ -184,7 +204,11 @@ class Worker:
                 return
             self._encode_gathered(item.run)
             if isinstance(item, Summary):
-                self._summary(item)
+                if self.diversion is None or not self.diversion.summary(item):
+                    self.encode_summary(item)
+            elif isinstance(item, Task):
+                self._encode_gathered()
+                item.function()
             elif isinstance(item, Events):
                 self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
             elif isinstance(item, EndRun):
@@ -223,7 +247,8 @@ class Worker:
             self._queue.settle(barrier, failure)
         return True
 
-    def _summary(self, item: Summary) -> None:
+    def encode_summary(self, item: Summary) -> None:
+        """Encodes a summary and hands it to the output."""
         try:
             arguments = [a.resolve() if isinstance(a, Deferred) else a for a in item.arguments]
             encoded = item.encode(item.tag, *arguments)
@@ -233,22 +258,22 @@ class Worker:
             events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
             data = b"".join(map(record, events))
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
-            self._fail(getattr(item.encode, "__name__", "summary"), item.tag, error)
+            self._fail(getattr(item.encode, "__name__", "summary"), item.tag, error, item.summaries)
             return
         self.nonfinite += encoded.nonfinite
         for note in encoded.notes:
             self._faults.note((item.tag, note), f"{item.tag!r}: {note}")
-        self._output.add(item.run, data, 1)
+        self._output.add(item.run, data, item.summaries)
 
     def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
         self.failed += summaries
         message = f"the {kind} {tag!r} could not be logged: {describe(error)}"
         self._faults.failed((kind, type(error)), message, error, summaries)
 
-    def _gather(self, run: str | None) -> _Columns:
+    def _gather(self, run: str | None) -> Columns:
         columns = self._columns.get(run)
         if columns is None:
-            columns = self._columns[run] = _Columns()
+            columns = self._columns[run] = Columns()
         return columns
 
     def _encode_gathered(self, *runs: str | None) -> None:
@@ -257,23 +282,38 @@ class Worker:
             columns = self._columns.pop(run, None)
             if columns is None:
                 continue
-            arguments = (columns.tags, columns.values, columns.steps, columns.wall_times)
-            try:
-                records = self._scalars.encode(*arguments)
-            except Exception:
-                # One of them cannot be encoded; the others must not suffer for it.
-                for row in zip(*arguments, strict=True):
-                    self._encode_one(run, *row)
+            if self.diversion is not None:
+                self.diversion.scalars(run, columns)
             else:
-                self._output.add(run, records, len(columns.tags))
+                self.encode_scalars(run, columns, len(columns.tags))
 
-    def _encode_one(self, run: str | None, tag: str, value: float, step: int, wall_time: float) -> None:
+    def encode_scalars(self, run: str | None, columns: Columns, summaries: int) -> None:
+        """Encodes scalars of a run and hands them to the output.
+
+        Args:
+            run: the run's directory, or None for the writer's own.
+            columns: the scalars.
+            summaries: how many of them count as summaries that were pushed.
+        """
+        arguments = (columns.tags, columns.values, columns.steps, columns.wall_times)
+        try:
+            records = self._scalars.encode(*arguments)
+        except Exception:
+            # One of them cannot be encoded; the others must not suffer for it.
+            for place, row in enumerate(zip(*arguments, strict=True)):
+                self._encode_one(run, *row, summaries=int(place < summaries))
+        else:
+            self._output.add(run, records, summaries)
+
+    def _encode_one(
+        self, run: str | None, tag: str, value: float, step: int, wall_time: float, *, summaries: int
+    ) -> None:
         try:
             records = scalar_record(tag, value, step, wall_time)
         except Exception as error:
-            self._fail("scalar", tag, error)
+            self._fail("scalar", tag, error, summaries)
         else:
-            self._output.add(run, records, 1)
+            self._output.add(run, records, summaries)
 
     def _rest_if_due(self) -> None:
         self.beats += 1

@@ -1,4 +1,4 @@
-"""The writer of a process that does not write: bound once, a call of it costs an empty method.
+"""The writers of processes that do not write, bound once: a call of what does nothing costs an empty method.
 
 A null writer is an object of a class made from the writer's own. Every public method that returns nothing is
 replaced by an empty function of the same arguments, whether tbasync has it today or tomorrow and whether a
@@ -9,6 +9,8 @@ user's subclass overrides it, so that only what answers something has to be writ
 
 The second parent stands between a user's class and `SummaryWriter`: a method of `Mine` that calls
 `super().add_scalar(...)` meets an empty function there as well.
+
+A sending writer is the same, but that it pushes scalars, for another rank to write.
 """
 
 from __future__ import annotations
@@ -25,41 +27,31 @@ from ..pipeline.pipeline import Pipeline
 from ..pipeline.stats import Stats
 
 _Own = TypeVar("_Own")
-_made: dict[type, type] = {}
+_made: dict[tuple[type, bool], type] = {}
+
+# What a sending writer takes.
+_SENT = frozenset(("add_scalar", "add_scalars", "log_metrics"))
+# What the state of an object is not copied with.
+_OF_THIS_PROCESS = frozenset(("_pipeline", "_queue", "_writers", "_finalizer"))
 
 
-def become_null(writer: Any, base: type) -> None:
-    """Turns a writer, under construction and without a pipeline, into the null object of its class.
+def become_null(writer: Any, base: type, *, sends: bool = False) -> None:
+    """Turns a writer under construction into the null, or sending, object of its class.
 
     Args:
         writer: an object of `base` or a subclass; `log_dir` is set.
         base: the class whose public methods are to do nothing: `SummaryWriter`.
+        sends: whether scalars are to be pushed all the same.
     """
-    if not issubclass(type(writer), null_class(base, base)):
-        writer.__class__ = null_class(type(writer), base)
+    if not isinstance(writer, null_class(base, base, sends=sends)):
+        writer.__class__ = null_class(type(writer), base, sends=sends)
 
 
-class _Answers:
-    """What a null writer answers where something is asked of it."""
+class _FileWriters:
+    """The null file writers of a writer that has no file."""
 
     log_dir: str
     _null_of: tuple[type, type]
-
-    def flush(self, timeout: float | None = None, *, fsync: bool = False) -> bool:
-        """True: nothing was pushed before."""
-        return True
-
-    def close(self, timeout: float | None = None) -> bool:
-        """True: there is nothing to close."""
-        return True
-
-    def stats(self) -> Stats:
-        """Zeros."""
-        return Stats()
-
-    def use_metadata(self, **defaults: Any) -> contextlib.nullcontext[Any]:
-        """Does nothing."""
-        return contextlib.nullcontext(self)
 
     @property
     def file_writer(self) -> FileWriter:
@@ -77,7 +69,29 @@ class _Answers:
         return writer
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_again, (*self._null_of, vars(self))
+        # Another process is no rank of the job: there a sending writer is a null one.
+        state = {name: value for name, value in vars(self).items() if name not in _OF_THIS_PROCESS}
+        return _make_again, (*self._null_of, state)
+
+
+class _Answers:
+    """What a null writer answers where something is asked of it."""
+
+    def flush(self, timeout: float | None = None, *, fsync: bool = False) -> bool:
+        """True: nothing was pushed before."""
+        return True
+
+    def close(self, timeout: float | None = None) -> bool:
+        """True: there is nothing to close."""
+        return True
+
+    def stats(self) -> Stats:
+        """Zeros."""
+        return Stats()
+
+    def use_metadata(self, **defaults: Any) -> contextlib.nullcontext[Any]:
+        """Does nothing."""
+        return contextlib.nullcontext(self)
 
 
 def _make_again(own: type, base: type, state: dict[str, Any]) -> Any:
@@ -86,23 +100,27 @@ def _make_again(own: type, base: type, state: dict[str, Any]) -> Any:
     return writer
 
 
-def null_class(own: type[_Own], base: type) -> type[_Own]:
-    """The null class of `own`, which is `base` or derives from it."""
-    made = _made.get(own)
+def null_class(own: type[_Own], base: type, *, sends: bool = False) -> type[_Own]:
+    """The null, or sending, class of `own`, which is `base` or derives from it."""
+    made = _made.get((own, sends))
     if made is None:
-        made = _made[own] = _make_null_class(own, base)
+        made = _made[own, sends] = _make_null_class(own, base, sends)
     return made
 
 
-def _make_null_class(own: type, base: type) -> type:
-    silent = [name for name, member in inspect.getmembers(base) if _is_silent(name, member)]
+def _make_null_class(own: type, base: type, sends: bool) -> type:
+    silent = {name for name, member in inspect.getmembers(base) if _is_silent(name, member)}
+    if sends:
+        silent -= _SENT
     members: dict[str, Any] = {name: _empty(getattr(own, name)) for name in silent}
     members.update(__module__=__name__, _null_of=(own, base))
+    name = f"{'Sending' if sends else 'Null'}{own.__name__}"
     if own is not base:
-        return type(f"Null{own.__name__}", (own, null_class(base, base)), members)
-    if base is not FileWriter:
-        members.update((name, member) for name, member in vars(_Answers).items() if _is_answer(member))
-    return type(f"Null{own.__name__}", (own,), members)
+        return type(name, (own, null_class(base, base, sends=sends)), members)
+    answers = () if base is FileWriter else (_FileWriters,) if sends else (_FileWriters, _Answers)
+    for kind in answers:
+        members.update((name, member) for name, member in vars(kind).items() if _is_answer(member))
+    return type(name, (own,), members)
 
 
 def _is_answer(member: object) -> bool:

@@ -1,0 +1,76 @@
+"""The writing rank's end: it reads what the others post and hands it to the writer thread."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from .block import ALIVE, GONE, Block, Origin, Section, decode_block
+from .side import Side
+from .team import Store, Team
+
+_MOST_ROUNDS = 1024
+
+
+class Hearer(Protocol):
+    """Who is told what the ranks have sent; not on the thread that tells."""
+
+    def hear(self, blocks: list[Block]) -> None:
+        """Takes blocks, at most a few intervals' worth; empty ones may be all there is to say."""
+
+    def keeps_up(self) -> bool:
+        """Whether what it was told before has been dealt with."""
+
+
+class Receiver(Side):
+    """The end of the rank that writes."""
+
+    def __init__(self, team: Team, hearer: Hearer) -> None:
+        """Starts with nothing read.
+
+        Args:
+            team: the ranks.
+            hearer: who is told.
+        """
+        super().__init__(team)
+        self._hearer = hearer
+
+    def _open(self, store: Store) -> None:
+        self._mailbox = self._root(store)
+
+    def turn(self, *, urgent: bool, last: bool) -> bool:
+        """Reads what has been posted; see `Side.turn`."""
+        if self._team.connect is None:
+            self._hearer.hear([])
+            return True
+        self.attach()
+        # While the writer thread is behind, the blocks stay in the store, and then with those who post.
+        rounds = _MOST_ROUNDS if urgent or last or self._hearer.keeps_up() else 0
+        for _ in range(rounds):
+            found = self._mailbox.collect()
+            if not found:
+                break
+            self._hearer.hear([block for _, data in found for block in self._decoded(data)])
+            self._mailbox.discard([ticket for ticket, _ in found])
+        self._hearer.hear(self._look_around())
+        if last:
+            self._mailbox.close()
+        return True
+
+    def _decoded(self, data: bytes) -> list[Block]:
+        self.traffic.blocks_received += 1
+        self.traffic.bytes_received += len(data)
+        try:
+            return [decode_block(data)]
+        except ValueError:
+            self.traffic.unread += 1
+            return []
+
+    def _look_around(self) -> list[Block]:
+        """Who of this node lives, and who has died."""
+        if self._node is None or not self._node.speaks():
+            return []
+        living = self._node.living()
+        dead = self._node.newly_dead(living)
+        signs = [Origin(rank, 0, ALIVE) for rank in living] + [Origin(rank, 0, GONE) for rank in dead]
+        return [Block(time.time(), [Section(signs)])]

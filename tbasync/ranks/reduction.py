@@ -1,0 +1,271 @@
+"""The reduction itself, on the writing rank's writer thread: values come in, points go out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..pipeline.items import Summary
+from ..pipeline.stats import Reductions
+from ..pipeline.worker import Columns, Worker
+from .block import Block, Section, Table
+from .groups import Groups, Ready
+from .reports import (
+    PLAIN,
+    Overrides,
+    Style,
+    apart,
+    encode_styled,
+    run_directory,
+    run_name,
+    styled_scalar,
+    write_apart,
+)
+from .roster import Roster
+from .series import KnownSeries
+from .team import Reduction, Team
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_FUNCTIONS: Mapping[Reduction, Callable[..., Any]] = {
+    "mean": np.mean,
+    "sum": np.sum,
+    "min": np.min,
+    "max": np.max,
+}
+# A job that makes up tags without end must not grow the tables without end.
+_MOST_SERIES = 32_768
+# Wall times of ranks whose clock is further off than this are set by the writing rank's clock.
+_CLOCKS_AGREE_SECONDS = 60.0
+# How long a rank must have been silent before `close()` believes that it has nothing more to say.
+_QUIET_SECONDS = 1.0
+
+
+def reduce_rows(name: Reduction, values: Floats, present: Bools) -> Floats:
+    """Each row's reduction over its present values, bit for bit what numpy's function makes of them in order.
+
+    Args:
+        name: the reduction.
+        values: float64 (rows, ranks).
+        present: bool (rows, ranks), at least one in each row.
+
+    Returns:
+        float64 (rows,). NaN and infinities do as in numpy.
+    """
+    function = _FUNCTIONS[name]
+    if present.all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(function(values, axis=1))
+    reduced = np.empty(len(values))
+    patterns, which = np.unique(np.packbits(present, axis=1), axis=0, return_inverse=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for pattern in range(len(patterns)):
+            rows = np.flatnonzero(which.ravel() == pattern)
+            # A row must be contiguous: over another axis numpy adds in another order.
+            some = np.ascontiguousarray(values[np.ix_(rows, np.flatnonzero(present[rows[0]]))])
+            reduced[rows] = function(some, axis=1)
+    return reduced
+
+
+class Reducer:
+    """Gathers the values of all ranks and writes their reductions: the diversion of the writing rank.
+
+    All but what is below "for other threads" runs on the writer thread.
+
+    Attributes:
+        held: values of this rank that wait for those of others.
+    """
+
+    def __init__(self, team: Team, log_dir: str, overrides: Overrides, worker: Worker) -> None:
+        """Knows of nothing yet.
+
+        Args:
+            team: the ranks.
+            log_dir: the writer's directory.
+            overrides: tag -> its reductions; may change meanwhile.
+            worker: what writes the points.
+        """
+        self.held = 0
+        self._team = team
+        self._log_dir = log_dir
+        self._overrides = overrides
+        self._worker = worker
+        self._ranks = np.array([team.rank], np.intp)
+        self._roster = Roster(team.world, team.rank, team.timeout, time.monotonic())
+        self._sizes: Counter[int] = Counter()
+        self._rewritten = self._unread = self._waiting = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._known = KnownSeries()
+        self._groups = Groups(self._team.world, self._team.rank, self._team.timeout)
+
+    # -- values of this rank -------------------------------------------------------------------------------
+
+    def scalars(self, run: str | None, columns: Columns) -> None:
+        """Takes plain scalars of this rank."""
+        tags = apart(columns.tags, self._team.reduce, self._overrides)
+        columns = write_apart(self._worker, run, columns, tags)
+        if columns.tags:
+            self._put_own(run_name(self._log_dir, run), columns, PLAIN)
+
+    def summary(self, item: Summary) -> bool:
+        """Takes a scalar of another style, if it is one."""
+        styled = styled_scalar(item)
+        if styled is None or apart((item.tag,), self._team.reduce, self._overrides):
+            return False
+        columns = Columns()
+        columns.extend(((item.tag, styled[0], item.step, item.wall_time),))
+        self._put_own(run_name(self._log_dir, item.run), columns, styled[1])
+        return True
+
+    def _put_own(self, run: str, columns: Columns, style: Style) -> None:
+        known = self._known
+        numbers = {
+            tag: known.number(run, tag, self._overrides.get(tag), style)
+            for tag in dict.fromkeys(columns.tags)
+        }
+        for tag, number in numbers.items():
+            known.forms[number] = self._overrides.get(tag), style
+        self.held += len(columns.tags)
+        self._groups.put(
+            [numbers[tag] for tag in columns.tags],
+            columns.steps,
+            np.array(columns.wall_times),
+            self._ranks,
+            np.array(columns.values, np.float64).reshape(-1, 1),
+            None,
+            time.monotonic(),
+        )
+        self._waiting = max(1, self._waiting)
+        if self._team.world == 1 or self._groups.crowded:
+            self.write_ready()
+        if len(known.names) > _MOST_SERIES:
+            self.write_ready(everything=True)
+            self._begin()
+
+    # -- values of others ----------------------------------------------------------------------------------
+
+    def hear(self, blocks: Sequence[Block]) -> None:
+        """Takes what other ranks sent, and writes what is complete or has waited long enough."""
+        now = time.monotonic()
+        for block in blocks:
+            # The way takes seconds at most, or a minute if a network was cut: more is a clock that is wrong.
+            behind = time.time() - block.sent
+            behind = behind if abs(behind) > _CLOCKS_AGREE_SECONDS else 0.0
+            for section in block.sections:
+                self._hear_section(section, behind, now)
+        self.write_ready()
+
+    def _hear_section(self, section: Section, behind: float, now: float) -> None:
+        new = {origin.rank for origin in section.origins if self._roster.note(origin, now)}
+        table = section.table
+        if table is None:
+            self._unread += bool(section.payload)
+            return
+        wanted = np.fromiter((rank in new for rank in table.ranks.tolist()), np.bool_, len(table.ranks))
+        if not wanted.all():
+            table = table.of_ranks(wanted)
+        if table.ranks.size:
+            self._put_table(table, behind, now)
+
+    def _put_table(self, table: Table, behind: float, now: float) -> None:
+        """Takes a table of other ranks, whose clock is `behind` this one by so many seconds."""
+        numbers = self._known.numbers_of(table.series)[table.numbers]
+        self._groups.put(
+            numbers.tolist(),
+            table.steps.tolist(),
+            table.wall_times + behind,
+            table.ranks,
+            table.values,
+            table.present,
+            now,
+        )
+
+    # -- points --------------------------------------------------------------------------------------------
+
+    def write_ready(self, *, everything: bool = False) -> None:
+        """Writes the groups that need not wait, or all that hold something new."""
+        now = time.monotonic()
+        ready = self._groups.take(self._roster.alive(now), now, everything=everything)
+        if ready.steps.size:
+            self._count(ready)
+            self._write(ready)
+        self._waiting = self._groups.waiting
+
+    def _count(self, ready: Ready) -> None:
+        self.held -= int(ready.own.sum())
+        self._sizes.update(ready.present.sum(1).tolist())
+        before = ready.before[ready.before > 0].tolist()
+        self._sizes.subtract(before)
+        self._rewritten += len(before)
+
+    def _write(self, ready: Ready) -> None:
+        by_form: dict[tuple[tuple[Reduction, ...], Style], list[int]] = {}
+        for row, number in enumerate(ready.series.tolist()):
+            reduce, style = self._known.forms[number]
+            by_form.setdefault((reduce or self._team.reduce or ("mean",), style), []).append(row)
+        for (reduce, style), rows in by_form.items():
+            for place, name in enumerate(reduce):
+                values = reduce_rows(name, ready.values[rows], ready.present[rows])
+                points = self._points(ready, rows, values, f"/{name}" if place else "", counted=not place)
+                for run, (columns, own) in points.items():
+                    self._write_points(run_directory(self._log_dir, run), columns, own, style)
+
+    def _points(
+        self, ready: Ready, rows: Sequence[int], values: Floats, suffix: str, *, counted: bool
+    ) -> dict[str, tuple[Columns, list[bool]]]:
+        """The points of each run, and which of them count as summaries that this rank has pushed."""
+        points: dict[str, tuple[Columns, list[bool]]] = {}
+        names = [self._known.names[number] for number in ready.series[rows].tolist()]
+        steps, wall_times = ready.steps[rows].tolist(), ready.wall_times[rows].tolist()
+        own = ready.own[rows].tolist()
+        for (run, tag), *rest, mine in zip(names, values.tolist(), steps, wall_times, own, strict=True):
+            if run not in points:
+                points[run] = Columns(), []
+            columns, counts = points[run]
+            columns.tags.append(tag + suffix)
+            columns.values.append(rest[0])
+            columns.steps.append(rest[1])
+            columns.wall_times.append(rest[2])
+            counts.append(counted and mine)
+        return points
+
+    def _write_points(self, run: str | None, columns: Columns, own: Sequence[bool], style: Style) -> None:
+        if not style:
+            self._worker.encode_scalars(run, columns, sum(own))
+            return
+        rows = zip(columns.tags, columns.values, columns.steps, columns.wall_times, own, strict=True)
+        for tag, value, step, wall_time, mine in rows:
+            item = Summary(run, tag, step, wall_time, encode_styled, (value, *style))
+            item.summaries = int(mine)
+            self._worker.encode_summary(item)
+
+    # -- for other threads ---------------------------------------------------------------------------------
+
+    @property
+    def settled(self) -> bool:
+        """Whether no living rank is expected to report anything more, as far as can be told."""
+        return not self._waiting and not self._roster.busy(time.monotonic(), _QUIET_SECONDS).any()
+
+    @property
+    def waits(self) -> bool:
+        """Whether groups may be waiting, so that `hear()` is to be called again even without news."""
+        return self._waiting > 0
+
+    def stats(self) -> Reductions:
+        """The counters of the reduction; those of the traffic are zero."""
+        return Reductions(
+            groups={size: count for size, count in sorted(dict(self._sizes).items()) if count},
+            rewritten=self._rewritten,
+            waiting=self._waiting,
+            living=int(self._roster.alive(time.monotonic()).sum()),
+            unmet=tuple(self._roster.never_met()),
+            unread=self._unread,
+        )

@@ -1,0 +1,105 @@
+"""Which ranks live, and what of theirs has been read already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .block import FINISHED, GONE, VALUES, Origin
+
+# So many contributions back a rank's serial numbers are remembered: a contribution comes twice within an
+# interval or two, when one rank has taken over from another that died.
+_WINDOW = 256
+# Serial numbers start at a random number of 63 bits in each process: further away than this, it is a new one.
+_ANOTHER_PROCESS = 1 << 32
+
+
+class _Window:
+    """The serial numbers met of one process: the highest, and a bit for each below it."""
+
+    def __init__(self, serial: int) -> None:
+        self.highest = serial
+        self._met = 1
+
+    def note(self, serial: int) -> bool:
+        """Whether `serial` is met for the first time."""
+        ahead = serial - self.highest
+        if ahead > 0:
+            self._met = (self._met << ahead | 1) & ((1 << _WINDOW) - 1) if ahead < _WINDOW else 1
+            self.highest = serial
+            return True
+        bit = 1 << -ahead
+        if -ahead >= _WINDOW or self._met & bit:
+            return False
+        self._met |= bit
+        return True
+
+
+class Roster:
+    """What the writing rank knows of each rank. For one thread at a time; times are `time.monotonic()`.
+
+    Only the time at which something arrives here counts, so that no two clocks are ever compared.
+    """
+
+    def __init__(self, world: int, own_rank: int, timeout: float, now: float) -> None:
+        """Everyone lives at first.
+
+        Args:
+            world: number of ranks.
+            own_rank: this one, which always lives.
+            timeout: seconds without a word after which a rank counts as dead.
+            now: the time.
+        """
+        self._timeout = timeout
+        self._heard = np.full(world, now)
+        self._heard[own_rank] = np.inf
+        self._reported = np.full(world, -np.inf)
+        self._closed = np.zeros(world, np.bool_)
+        self._met = np.zeros(world, np.bool_)
+        self._met[own_rank] = True
+        self._own_rank = own_rank
+        self._windows: dict[int, _Window] = {}
+
+    def note(self, origin: Origin, now: float) -> bool:
+        """Takes notice of what a rank says; whether its contribution is new."""
+        rank, serial, state = origin
+        if rank >= len(self._heard):
+            return False
+        new = not serial or self._is_new(rank, serial)
+        if not new or rank == self._own_rank:
+            return new
+        if state == GONE:
+            self._closed[rank] = True
+            return True
+        self._heard[rank] = now
+        self._met[rank] = True
+        if state in (VALUES, FINISHED):
+            # A rank that only lives may have closed its writer since it was seen: that takes nothing back.
+            self._closed[rank] = state == FINISHED
+            self._reported[rank] = now
+        return True
+
+    def _is_new(self, rank: int, serial: int) -> bool:
+        window = self._windows.get(rank)
+        if window is None or abs(serial - window.highest) > _ANOTHER_PROCESS:
+            self._windows[rank] = _Window(serial)
+            return True
+        return window.note(serial)
+
+    def alive(self, now: float) -> npt.NDArray[np.bool_]:
+        """bool (world,), the ranks that may still report."""
+        living: npt.NDArray[np.bool_] = ~self._closed & (now - self._heard < self._timeout)
+        return living
+
+    def busy(self, now: float, quiet: float) -> npt.NDArray[np.bool_]:
+        """bool (world,), the others that live and have reported within the last `quiet` seconds, or never."""
+        recently = (now - self._reported < quiet) | np.isneginf(self._reported)
+        busy: npt.NDArray[np.bool_] = self.alive(now) & recently
+        busy[self._own_rank] = False
+        return busy
+
+    def never_met(self) -> Sequence[int]:
+        """The ranks of whom nothing has been heard yet."""
+        return [int(rank) for rank in np.flatnonzero(~self._met)]
