@@ -1,12 +1,15 @@
 """tbasync: asynchronous TensorBoard event logging that stays off the training step's critical path."""
 
 from ._version import __version__
+from .encode.accumulator import Histogram
 from .errors import LoggingError, QueueFullError, TbasyncError, TbasyncWarning, WriterStalledError
+from .files.reader import read
 from .pipeline.stats import Stats
 from .wrap import install, uninstall, wrap
 from .writer import SummaryWriter
 
 __all__ = [
+    "Histogram",
     "LoggingError",
     "QueueFullError",
     "Stats",
@@ -16,6 +19,7 @@ __all__ = [
     "WriterStalledError",
     "__version__",
     "install",
+    "read",
     "uninstall",
     "wrap",
 ]
