@@ -84,7 +84,8 @@ def as_float64(array: Array) -> NDArray[np.float64]:
     """What the array holds, by numpy's conversions alone, in C order."""
     if array.dtype == BFLOAT16:
         array = (np.atleast_1d(array["bfloat16"]).astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float64).reshape(-1)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        return array.astype(np.float64).reshape(-1)
 
 
 def check(array: Array) -> str:
