@@ -75,6 +75,8 @@ def draw(rng: Rng) -> Array:
             array = array.T
         case 1 if array.ndim:
             array = array[:: int(rng.choice([-2, -1, 2]))]
+    if array.size and rng.random() < 0.1:  # not aligned
+        array = np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
     if rng.random() < 0.3:
         array.flags.writeable = False
     return array
