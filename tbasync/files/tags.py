@@ -70,9 +70,12 @@ class _Column:
         differs = entries == 0
         for column, word in enumerate(words.T):
             differs |= self._words[:, column].take(entries) != word
-        numbers = self._numbers.take(entries)
+        numbers, seen = self._numbers.take(entries), dict[bytes, int]()
         for row in np.flatnonzero(differs).tolist():
-            numbers[row] = self._add(words[row])
+            tag = words[row].tobytes()
+            if tag not in seen:
+                seen[tag] = self._add(tag[: self._width], words[row])
+            numbers[row] = seen[tag]
         return numbers
 
     def _hash(self, words: NDArray[np.uint64]) -> NDArray[np.intp]:
@@ -82,9 +85,9 @@ class _Column:
             hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
         return (hashes >> np.uint64(65 - len(self._places).bit_length())).astype(np.intp)
 
-    def _add(self, words: NDArray[np.uint64]) -> int:
+    def _add(self, tag: bytes, words: NDArray[np.uint64]) -> int:
         """The tag's number; it gets an entry if it is numbered and its place is free."""
-        number = self._tags.number(words.tobytes()[: self._width])
+        number = self._tags.number(tag)
         if number and self._used == len(self._numbers):
             self._grow()
         place = int(self._hash(words[None])[0])
