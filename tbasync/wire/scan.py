@@ -80,13 +80,18 @@ def scan(data: NDArray[np.uint8], end: int, start: int, limit: int, patience: in
         starts, lengths = starts[:keep], lengths[:keep]
     elif stop + HEADER > end:
         return Scan(starts, lengths, stop, False, 0)
-    elif (length := header_at(data.data, stop)) is not None and stop + OVERHEAD + length <= limit:
+    elif _may_be_whole(header_at(data.data, stop), limit - stop):
         return Scan(starts, lengths, stop, True, 0)
     found, settled, is_open, wasted = _search(data, end, stop, limit, patience)
     late = np.array(found, np.int64).reshape(-1, 2)
     return Scan(
         np.concatenate([starts, late[:, 0]]), np.concatenate([lengths, late[:, 1]]), settled, is_open, wasted
     )
+
+
+def _may_be_whole(length: int | None, left: int) -> bool:
+    """Whether a record of this length, None without a right header, has room in the file's `left` bytes."""
+    return length is not None and length <= LONGEST_PAYLOAD and length + OVERHEAD <= left
 
 
 def find_headers(

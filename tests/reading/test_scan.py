@@ -157,6 +157,14 @@ def test_an_open_record_is_where_the_buffer_ends() -> None:
     assert (damaged.settled, damaged.is_open) == (len(A), True)
 
 
+def test_a_record_longer_than_protobuf_allows_is_never_open() -> None:
+    """A right header of 2 GiB or more, in a file that has room for it, begins no record."""
+    for length in ((1 << 31) - 1, 1 << 31, 1 << 40):
+        result = scanned(A + header(length) + B, limit=1 << 50)
+        assert result.is_open == (length < 1 << 31)
+        assert len(result.starts) == (1 if result.is_open else 2)
+
+
 @given(st.lists(st.integers(0, (1 << 31) - 1), max_size=30), st.integers(0, 11))
 @settings(max_examples=50, deadline=None)
 def test_headers_of_all_lengths_are_found(lengths: list[int], shift: int) -> None:
