@@ -162,13 +162,13 @@ class SummaryWriter(
         self._attach(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
-        self._defaults = (0, None)
         self._embeddings = []
 
     def _attach(self, pipeline: Pipeline) -> None:
         skip_frames(SummaryWriter)
         self._pipeline = pipeline
         self._queue = pipeline.queue
+        self._defaults = (0, None)
         self._writers = {}
         self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
@@ -178,7 +178,7 @@ class SummaryWriter(
 
         It creates its file, in the same directory and with the same options, when something is logged to it.
         """
-        own = {"_pipeline", "_queue", "_writers", "_finalizer", "add_scalar"}
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_defaults", "add_scalar"}
         state = {name: value for name, value in vars(self).items() if name not in own}
         return {**state, "_options": self._pipeline.options}
 
