@@ -16,6 +16,7 @@ from .file_writer import FileWriter
 from .files.paths import default_log_dir
 from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
+from .methods.graphs import GraphMethods
 from .methods.hyperparameters import HyperparameterMethods
 from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
@@ -46,7 +47,7 @@ def _default_bins() -> tuple[float, ...]:
 
 @not_compiled
 class SummaryWriter(
-    ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods
+    ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods, GraphMethods
 ):
     """Logs to TensorBoard event files from a training loop without holding it up.
 

@@ -17,6 +17,7 @@ from .floats import Floats, flat, require_real, widen
 from .pieces import pieces
 from .pr_curve_raw import MAX_THRESHOLDS, check_thresholds, summary_bytes
 from .result import Encoded
+from .shaped import Shaped
 
 _BLOCK = 65_536  # elements counted at a time, as in numpy's weighted histograms: sums round as torch's do
 _POSITIVE = 128  # the bit of a count's index that tells positive labels from negative ones
@@ -24,7 +25,7 @@ _LEAST = 1e-7  # the least denominator of precision and recall
 
 
 def check_pr_curve(
-    labels: NDArray[Any], predictions: NDArray[Any], num_thresholds: object, weights: NDArray[Any] | None
+    labels: Shaped, predictions: Shaped, num_thresholds: object, weights: Shaped | None
 ) -> None:
     """Checks the arguments of `pr_curve` on the caller, as far as shapes and types tell.
 
@@ -39,14 +40,18 @@ def check_pr_curve(
         raise ValueError(
             f"labels and predictions must have the same shape; got {labels.shape} and {predictions.shape}"
         )
-    if weights is not None:
-        try:
-            np.broadcast_to(weights, predictions.shape)
-        except ValueError:
-            raise ValueError(
-                f"weights must be a number or fit the predictions' {predictions.shape}; got {weights.shape}"
-            ) from None
+    if weights is not None and not _fits(weights.shape, predictions.shape):
+        raise ValueError(
+            f"weights must be a number or fit the predictions' {predictions.shape}; got {weights.shape}"
+        )
     check_thresholds(num_thresholds)
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, into) == into
+    except ValueError:
+        return False
 
 
 def pr_curve(

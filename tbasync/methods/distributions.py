@@ -8,14 +8,16 @@ from ..encode.accumulator import Histogram
 from ..encode.bins import DEFAULT
 from ..encode.histogram import check_histogram, counted_histogram, histogram
 from ..encode.histogram_raw import check_histogram_raw, histogram_raw
+from ..encode.pr_curve import check_pr_curve, pr_curve
+from ..encode.pr_curve_raw import check_pr_curve_raw, pr_curve_raw
 from ..pipeline.device import DeviceArray
 from ..pipeline.device_bins import COUNTED, bin_tensor
-from ..pipeline.freeze import freeze_array, freeze_here
+from ..pipeline.freeze import freeze_array, freeze_here, freeze_optional
 from .base import Pushing
 
 
 class DistributionMethods(Pushing):
-    """`add_histogram`, `add_histogram_raw`."""
+    """`add_histogram`, `add_histogram_raw`, `add_pr_curve`, `add_pr_curve_raw`."""
 
     def add_histogram(
         self,
@@ -88,3 +90,79 @@ class DistributionMethods(Pushing):
         counts = freeze_here(bucket_counts, "bucket_counts")
         check_histogram_raw(limits, counts)
         self._push(tag, global_step, walltime, histogram_raw, (*moments, limits, counts))
+
+    def add_pr_curve(
+        self,
+        tag: str,
+        labels: Any,
+        predictions: Any,
+        global_step: Any = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Logs how precision and recall of a binary classifier depend on its threshold.
+
+        Args:
+            tag: the series' name.
+            labels: true (1) or false (0) for each element; an array or tensor of any shape.
+            predictions: the probability of true, in 0 to 1; of the labels' shape. If one is outside, which
+                only the writer thread sees, a warning says so and the curve is not logged.
+            global_step: an integer of 64 bits, or None for 0.
+            num_thresholds: how many thresholds, evenly spaced; at most 127 are written.
+            weights: what each element counts; a number, or of a shape that fits the labels'. None is 1.
+            walltime: seconds since the epoch; None is now.
+            copy: False hands the arrays over: they are not copied, and must not be changed after the call.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        truths = freeze_array(labels, "labels", copy)
+        guesses = freeze_array(predictions, "predictions", copy)
+        counted = freeze_optional(weights, "weights", copy)
+        check_pr_curve(truths, guesses, num_thresholds, counted)
+        arguments = (truths, guesses, num_thresholds, counted)
+        self._push(tag, global_step, walltime, pr_curve, arguments)
+
+    def add_pr_curve_raw(
+        self,
+        tag: str,
+        true_positive_counts: Any,
+        false_positive_counts: Any,
+        true_negative_counts: Any,
+        false_negative_counts: Any,
+        precision: Any,
+        recall: Any,
+        global_step: Any = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Logs a precision-recall curve that has been computed already.
+
+        Args:
+            tag: the series' name.
+            true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts: shape
+                (thresholds,), how many there are at each threshold.
+            precision, recall: shape (thresholds,), in 0 to 1.
+            global_step: an integer of 64 bits, or None for 0.
+            num_thresholds: how many thresholds; at most 127 are announced.
+            weights: without effect, as in torch's writer.
+            walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError, ValueError: an argument is not as above.
+        """
+        given = {
+            "true_positive_counts": true_positive_counts,
+            "false_positive_counts": false_positive_counts,
+            "true_negative_counts": true_negative_counts,
+            "false_negative_counts": false_negative_counts,
+            "precision": precision,
+            "recall": recall,
+        }
+        rows = {name: freeze_here(row, name) for name, row in given.items()}
+        check_pr_curve_raw(rows, num_thresholds)
+        self._push(tag, global_step, walltime, pr_curve_raw, (*rows.values(), num_thresholds))

@@ -1,4 +1,4 @@
-"""Texts, tensors, meshes, graphs, embeddings, and the layout of custom charts."""
+"""Texts, tensors, meshes, embeddings, and the layout of custom charts."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..encode.embedding import EmbeddingEntry, check_embedding, embedding
-from ..encode.graph import Node, graph
 from ..encode.layout import check_chart_tags, check_layout, custom_scalars
 from ..encode.mesh import check_mesh, mesh, mesh_config
 from ..encode.result import Encoded
 from ..encode.tensor import check_tensor, tensor
 from ..encode.text import check_text, text
 from ..pipeline.freeze import freeze_array, freeze_optional
-from ..wire.event import GRAPH_DEF, TAGGED_RUN_METADATA
 from .base import Pushing
-
-
-def _graph(_: str, nodes: Sequence[Node]) -> Encoded:
-    fields = graph(nodes)
-    events = ((GRAPH_DEF, fields.graph_def), (TAGGED_RUN_METADATA, fields.tagged_run_metadata))
-    return Encoded(b"", events=tuple(event for event in events if event[1]))
 
 
 def _embedding(_: str, entry: EmbeddingEntry, known: Sequence[EmbeddingEntry], *parts: Any) -> Encoded:
@@ -32,7 +24,7 @@ def _custom_scalars(_: str, layout: Mapping[str, Any]) -> Encoded:
 
 
 class StructureMethods(Pushing):
-    """`add_text`, `add_tensor`, `add_mesh`, `add_graph`, `add_embedding`, `add_custom_scalars…`."""
+    """`add_text`, `add_tensor`, `add_mesh`, `add_embedding`, `add_custom_scalars…`."""
 
     _embeddings: list[EmbeddingEntry]
 
@@ -114,30 +106,6 @@ class StructureMethods(Pushing):
         arguments = (points, painted, triangles, mesh_config(config_dict))
         self._push(tag, global_step, walltime, mesh, arguments)
 
-    def add_graph(
-        self,
-        model: Any,
-        input_to_model: Any = None,
-        verbose: bool = False,
-        use_strict_trace: bool = True,
-    ) -> None:
-        """Logs the graph of a torch model. The model runs once, traced, on the calling thread.
-
-        Args:
-            model: a `torch.nn.Module`.
-            input_to_model: a tensor, or a tuple of what the forward pass takes.
-            verbose: print the trace.
-            use_strict_trace: False lets a model return dicts and lists.
-
-        Raises:
-            TypeError: `model` is no module.
-            RuntimeError: it cannot be traced; torch's own error is chained.
-        """
-        from ..integrations.torch_graph import torch_graph
-
-        nodes = torch_graph(model, input_to_model, verbose, use_strict_trace)
-        self._push("graph", 0, None, _graph, (nodes,))
-
     def add_embedding(
         self,
         mat: Any,
@@ -191,7 +159,7 @@ class StructureMethods(Pushing):
             category: {title: (kind, list(tags)) for title, (kind, tags) in charts.items()}
             for category, charts in layout.items()
         }
-        self._push("custom_scalars", 0, None, _custom_scalars, (frozen,))
+        self._push("custom_scalars", None, None, _custom_scalars, (frozen,))
 
     def add_custom_scalars_multilinechart(
         self, tags: Sequence[str], category: str = "default", title: str = "untitled"
