@@ -120,9 +120,11 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     """Not when the file is created, and not when it is opened again."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    monkeypatch.setattr(event_file, "_counter", iter([1, 2, 3]))
+    monkeypatch.setattr(event_file, "_counter", iter([1, 1, 2, 3]))
     monkeypatch.setattr(event_file.time, "time", lambda: 1.6e9)
-    name = f"events.out.tfevents.1600000000.{event_file._host()}.{os.getpid()}.0001"
+    first = EventFile(str(tmp_path / "elsewhere"))
+    first.close()
+    name = os.path.basename(first.path)
     run = tmp_path / "run"
     run.mkdir()
     (run / name).symlink_to(victim)
