@@ -89,10 +89,12 @@ def test_a_closed_writer_is_taken_too(original: type, tmp_path: Path) -> None:
 @either
 def test_it_is_an_instance_of_both(original: Any, tmp_path: Path) -> None:
     """Frameworks that test for the original's class find it, and the directory and the file writer."""
-    with tbasync.wrap(original(str(tmp_path))) as wrapped:
-        assert isinstance(wrapped, original)
-        assert isinstance(wrapped, SummaryWriter)
-        assert wrapped.logdir == wrapped.get_logdir() == wrapped.file_writer.get_logdir() == str(tmp_path)
+    wrapped: Any = tbasync.wrap(original(str(tmp_path)))
+    assert isinstance(wrapped, original)
+    assert isinstance(wrapped, SummaryWriter)
+    file_writer: Any = wrapped.file_writer
+    assert wrapped.logdir == wrapped.get_logdir() == file_writer.get_logdir() == str(tmp_path)
+    wrapped.close()
 
 
 @either
