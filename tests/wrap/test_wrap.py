@@ -13,6 +13,8 @@ import pytest
 
 import tbasync
 from tbasync import SummaryWriter
+from tbasync.compat.embeddings import listed
+from tbasync.encode.embedding import EmbeddingEntry
 
 pytest.importorskip("torch.utils.tensorboard")
 pytest.importorskip("tensorboardX")
@@ -219,3 +221,20 @@ def test_a_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
             assert type(copy) is type(wrapped)
             copy.add_scalar("loss", 2.0, 2)
     assert sorted(runs.scalars(tmp_path / "run")["loss"]) == [(1, 1.0), (2, 2.0)]
+
+
+@either
+def test_embeddings_are_listed_on(original: Any, tmp_path: Path) -> None:
+    """The projector's list has those of the original and those of its stand-in; torch drops older ones."""
+    (tmp_path / "projector_config.pbtxt").write_text('embeddings { tensor_name: "older:00001" }\n')
+    points = torch.eye(4)
+    writer = original(str(tmp_path))
+    writer.add_embedding(points, ["a"] * 4, torch.rand(4, 3, 2, 2), 1, "first/one")
+    with tbasync.wrap(writer) as wrapped:
+        wrapped.add_embedding(points, tag="second")
+    assert listed(tmp_path)[-2:] == [
+        EmbeddingEntry("first/one", 1, True, (2, 2)),
+        EmbeddingEntry("second", 0, False, None),
+    ]
+    assert len(listed(tmp_path)) == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
+    assert (tmp_path / "00001" / "first%2fone" / "tensors.tsv").exists()
