@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, TypeVar, cast
 
-from .compat import installation
+from .compat import embeddings, installation
 from .compat.installation import Installed
 from .compat.kinds import TENSORBOARDX, TORCH, Kind, kind_of, stand_in
 from .compat.replay import Replayed
@@ -72,6 +72,9 @@ def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWri
     cls = stand_in(type(original))
     writer = cls.__new__(cls)
     kind.writer.__init__(writer, directory, **{**settings, **options})
+    # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
+    if kind is TENSORBOARDX or hasattr(original, "_projector_config"):
+        writer._embeddings = embeddings.listed(writer.log_dir)
     # What a subclass keeps about itself, and what the package's own methods keep from call to call.
     for name, value in vars(original).items():
         if not hasattr(writer, name):

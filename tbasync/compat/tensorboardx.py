@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import TbasyncWarning
 from ..files.paths import sub_run
+from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_scalar
 from ..pipeline.items import Metrics
 from ..writer import SummaryWriter
@@ -22,10 +23,11 @@ from ..writer import SummaryWriter
 _ILLEGAL = re.compile(r"[^-/\w.]")
 _CLEANED = ("add_figure", "add_histogram", "add_image", "add_images", "add_video")
 
-# Methods whose arguments tensorboardX orders otherwise: its order, by tbasync's names.
+# Methods whose arguments tensorboardX orders or names otherwise: its order, each "its name" or "its:ours".
 _ORDERS = {
-    "add_hparams": "hparam_dict metric_dict run_name global_step",
+    "add_hparams": "hparam_dict metric_dict name:run_name global_step",
     "add_image_with_boxes": "tag img_tensor box_tensor global_step walltime dataformats labels",
+    "add_onnx_graph": "onnx_model_file:prototxt",
     "add_video": "tag vid_tensor global_step fps walltime dataformats",
 }
 
@@ -174,7 +176,8 @@ class TensorboardXWriter(SummaryWriter):
         }
         for run, value in values.items():
             self._note_run(run)
-            self._queue.put(Metrics(run, {tag: value}, step, wall_time))
+            waits = (value,) if isinstance(value, Deferred) else ()
+            self._queue.put(Metrics(run, {tag: value}, step, wall_time, waits))
             self._remember(run, [wall_time, None if global_step is None else step, value])
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
@@ -191,7 +194,7 @@ class TensorboardXWriter(SummaryWriter):
     def _remember(self, run: str, point: list[Any]) -> None:
         if self._points >= _MOST_POINTS:
             self._warn_of_export(f"holds {_MOST_POINTS:,} points and takes no more")
-        elif not isinstance(point[-1], float):
+        elif isinstance(point[-1], Deferred):
             self._warn_of_export("takes no values that are on a device")
         else:
             self._points += 1
@@ -229,13 +232,18 @@ def _cleaning(method: Callable[..., None]) -> Callable[..., None]:
 
 
 def _ordered(method: Callable[..., None], names: str) -> Callable[..., None]:
-    """The same method with tensorboardX's order of positional arguments."""
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names.split()]
-    order = inspect.Signature([p.replace(default=None) for p in parameters])
+    """The same method with tensorboardX's order and names of arguments."""
+    ours = dict(name.partition(":")[::2] for name in names.split())
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, default=None) for name in ours]
+    order = inspect.Signature(parameters)
 
     @functools.wraps(method)
     def ordered(self: TensorboardXWriter, *arguments: Any, **options: Any) -> None:
-        method(self, **order.bind(*arguments).arguments, **options)
+        positional = order.bind(*arguments).arguments
+        named = [*positional.items(), *options.items()]
+        if len(positional.keys() | options.keys()) < len(named):
+            raise TypeError(f"{method.__name__}() got multiple values for an argument")
+        method(self, **{ours.get(name) or name: value for name, value in named})
 
     return ordered
 

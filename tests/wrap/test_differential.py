@@ -22,9 +22,12 @@ from torch.utils.tensorboard import SummaryWriter as torch_writer
 from . import runs
 from .calls import CALLS, LEFT_OUT
 
-# tensorboardX encodes these in its own way, without any difference in what TensorBoard shows; tbasync writes
-# what torch writes. Until tbasync has the method, the original's own is called.
-AS_TORCH = {"add_mesh", "add_graph", "add_hparams", "add_embedding", "add_audio", "add_image_with_boxes"}
+# Where tbasync writes what torch writes, and not what tensorboardX does, also in the place of its writer.
+AS_TORCH = {
+    "add_audio": "tensorboardX needs the soundfile package",
+    "add_embedding": "tensorboardX lays its sprites out in another way; the projector shows the same",
+    "add_mesh": "tensorboardX writes an older form of the mesh plugin's data",
+}
 
 
 @contextmanager

@@ -13,6 +13,8 @@ import pytest
 
 import tbasync
 from tbasync import SummaryWriter
+from tbasync.compat.embeddings import listed
+from tbasync.encode.embedding import EmbeddingEntry
 
 pytest.importorskip("torch.utils.tensorboard")
 pytest.importorskip("tensorboardX")
@@ -89,10 +91,12 @@ def test_a_closed_writer_is_taken_too(original: type, tmp_path: Path) -> None:
 @either
 def test_it_is_an_instance_of_both(original: Any, tmp_path: Path) -> None:
     """Frameworks that test for the original's class find it, and the directory and the file writer."""
-    with tbasync.wrap(original(str(tmp_path))) as wrapped:
-        assert isinstance(wrapped, original)
-        assert isinstance(wrapped, SummaryWriter)
-        assert wrapped.logdir == wrapped.get_logdir() == wrapped.file_writer.get_logdir() == str(tmp_path)
+    wrapped: Any = tbasync.wrap(original(str(tmp_path)))
+    assert isinstance(wrapped, original)
+    assert isinstance(wrapped, SummaryWriter)
+    file_writer: Any = wrapped.file_writer
+    assert wrapped.logdir == wrapped.get_logdir() == file_writer.get_logdir() == str(tmp_path)
+    wrapped.close()
 
 
 @either
@@ -217,3 +221,20 @@ def test_a_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
             assert type(copy) is type(wrapped)
             copy.add_scalar("loss", 2.0, 2)
     assert sorted(runs.scalars(tmp_path / "run")["loss"]) == [(1, 1.0), (2, 2.0)]
+
+
+@either
+def test_embeddings_are_listed_on(original: Any, tmp_path: Path) -> None:
+    """The projector's list has those of the original and those of its stand-in; torch drops older ones."""
+    (tmp_path / "projector_config.pbtxt").write_text('embeddings { tensor_name: "older:00001" }\n')
+    points = torch.eye(4)
+    writer = original(str(tmp_path))
+    writer.add_embedding(points, ["a"] * 4, torch.rand(4, 3, 2, 2), 1, "first/one")
+    with tbasync.wrap(writer) as wrapped:
+        wrapped.add_embedding(points, tag="second")
+    assert listed(tmp_path)[-2:] == [
+        EmbeddingEntry("first/one", 1, True, (2, 2)),
+        EmbeddingEntry("second", 0, False, None),
+    ]
+    assert len(listed(tmp_path)) == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
+    assert (tmp_path / "00001" / "first%2fone" / "tensors.tsv").exists()
