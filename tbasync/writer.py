@@ -7,7 +7,7 @@ import functools
 import os
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from .compat import wandb
@@ -18,6 +18,7 @@ from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
 from .methods.graphs import GraphMethods
 from .methods.hyperparameters import HyperparameterMethods
+from .methods.kept_scalars import KeptScalars, Points, check_keep_scalars
 from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
@@ -45,6 +46,16 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
+def _warn_of_comet(comet_config: Mapping[str, object] | None) -> None:
+    if comet_config is not None and not comet_config.get("disabled", False):
+        warnings.warn(
+            "comet_config is ignored: tbasync writes event files and nothing else; log to Comet with the "
+            "comet_ml package itself",
+            TbasyncWarning,
+            stacklevel=3,
+        )
+
+
 @not_compiled
 class SummaryWriter(
     ScalarMethods, HyperparameterMethods, DistributionMethods, MediaMethods, StructureMethods, GraphMethods
@@ -63,7 +74,10 @@ class SummaryWriter(
         max_queue: as given; without effect, for the queue is bounded by `capacity` and `max_items`.
         flush_secs: as given; without effect for local files, which are written every `interval` seconds.
         filename_suffix: as given.
+        scalar_dict: with `keep_scalars`, what `export_scalars_to_json` would write.
     """
+
+    scalar_dict: Points
 
     def __init__(
         self,
@@ -87,6 +101,8 @@ class SummaryWriter(
         rank: int | None = None,
         reduce: Reduce = None,
         reduce_timeout: float = REDUCE_TIMEOUT,
+        keep_scalars: int = 0,
+        comet_config: Mapping[str, object] | None = None,
     ) -> None:
         """Creates the run's directory and event file.
 
@@ -125,6 +141,9 @@ class SummaryWriter(
                 `tag/min` and so on. Empty reduces only what `add_scalar(..., reduce=)` names.
             reduce_timeout: seconds that a step's value waits for ranks that do not report theirs, before the
                 reduction over the others is written.
+            keep_scalars: points of `add_scalars` to keep in memory, in `scalar_dict`, for
+                `export_scalars_to_json` (tensorboardX keeps them all, for ever); 0 keeps none.
+            comet_config: nothing goes to Comet; a warning says so where it was asked for (tensorboardX).
 
         Raises:
             OSError: the directory or file cannot be made.
@@ -135,10 +154,12 @@ class SummaryWriter(
             ranks, rank, write_to_disk, reduce, reduce_timeout
         )
         self.log_dir = os.path.join(os.fspath(chosen), role.sub_run) if role.sub_run else os.fspath(chosen)
-        self.purge_step = None if purge_step is None else freeze_step(purge_step)
+        self.purge_step = None if purge_step is None else freeze_step(purge_step, "purge_step")
         self.max_queue = max_queue
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
+        self._keep(check_keep_scalars(keep_scalars))
+        _warn_of_comet(comet_config)
         if not role.writes:
             become_null(self, SummaryWriter, sends=role.team is not None)
             if role.team is None:
@@ -164,6 +185,11 @@ class SummaryWriter(
         wandb.announce(self.log_dir)
         self.purge_step = None
         self._embeddings = []
+
+    def _keep(self, points: int) -> None:
+        self._kept = KeptScalars(self.log_dir, points) if points else None
+        if self._kept is not None:
+            self.scalar_dict = self._kept.points
 
     def _attach(self, pipeline: Pipeline) -> None:
         skip_frames(SummaryWriter)

@@ -41,14 +41,14 @@ class Pushing:
         check_tag(tag)
         self._queue.put(Summary(run, tag, *self._moment(step, walltime), encode, arguments))
 
-    def _moment(self, step: Any, walltime: float | None) -> tuple[int, float]:
-        """The step and wall time of a call, defaults filled in."""
+    def _moment(self, step: Any, walltime: float | None, name: str = "global_step") -> tuple[int, float]:
+        """The step, which is the argument `name`, and wall time of a call, defaults filled in."""
         if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
             return step, time()  # the common case, without further calls
         default_step, default_time = self._defaults
         wall_time = default_time if walltime is None else walltime
         return (
-            default_step if step is None else freeze_step(step),
+            default_step if step is None else freeze_step(step, name),
             time() if wall_time is None else freeze_wall_time(wall_time),
         )
 

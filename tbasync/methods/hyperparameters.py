@@ -23,8 +23,8 @@ class HyperparameterMethods(Pushing):
         self,
         hparam_dict: dict[str, Any],
         metric_dict: dict[str, Any],
-        hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
-        run_name: str | None = None,
+        hparam_domain_discrete: Mapping[str, Sequence[Any]] | str | None = None,
+        run_name: str | int | None = None,
         global_step: Any = None,
         *,
         name: str | None = None,
@@ -38,18 +38,24 @@ class HyperparameterMethods(Pushing):
             hparam_domain_discrete: name -> list of all values that the hyperparameter may take.
             run_name: the trial's sub-run; None is the time of the call.
             global_step: an integer of 64 bits, or None for 0.
-            name: tensorboardX's name for `run_name`.
+            name: tensorboardX's name for `run_name`. There it is the third argument, and `global_step` the
+                fourth: a str in the third place is taken for it.
             same_run: log into this run and not a sub-run of its own, so that the trial carries the run's
                 own curves.
 
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
+        if isinstance(hparam_domain_discrete, str):
+            name = hparam_domain_discrete or name
+            global_step = run_name if global_step is None else global_step
+            hparam_domain_discrete = run_name = None
+        run_name = _checked_name(run_name or name)
         values = {key: _plain(value, key) for key, value in _as_dict(hparam_dict, "hparam_dict").items()}
         metrics = _as_dict(metric_dict, "metric_dict")
         check_hparams(values, metrics, hparam_domain_discrete)
         step, wall_time = self._moment(global_step, None)
-        run = None if same_run else sub_run(self.log_dir, run_name or name or str(time()))
+        run = None if same_run else sub_run(self.log_dir, run_name or str(time()))
         frozen, deferred = freeze_metrics(metrics)
         summaries = hparams(values, metrics, hparam_domain_discrete)
         events = [event(wall_time, step, SUMMARY, encoded.summary) for encoded in summaries]
@@ -64,6 +70,12 @@ def _as_dict(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{name} must be a dict, got {type(value).__name__}")
     return value
+
+
+def _checked_name(run_name: object) -> str | None:
+    if run_name is not None and not isinstance(run_name, str):
+        raise TypeError(f"run_name must be a str or None, got {type(run_name).__name__}: {run_name!r}")
+    return run_name
 
 
 def _plain(value: Any, key: str) -> Any:

@@ -11,6 +11,7 @@ from ..encode.figure import take
 from ..encode.image import check_image, image
 from ..encode.image_boxes import check_image_with_boxes, image_with_boxes
 from ..encode.video import check_video, video
+from ..pipeline.frameworks import joined
 from ..pipeline.freeze import freeze_array
 from .base import Pushing
 
@@ -57,7 +58,15 @@ class MediaMethods(Pushing):
         *,
         copy: bool = True,
     ) -> None:
-        """Logs a batch of pictures as one grid; arguments and errors as those of `add_image`."""
+        """Logs a batch of pictures as one grid.
+
+        Args:
+            img_tensor: as for `add_image`; or a list of pictures of one shape, for which `dataformats` is
+                that of one of them, such as "CHW" (tensorboardX).
+            tag, global_step, walltime, dataformats, copy: as for `add_image`, and so are the errors.
+        """
+        if isinstance(img_tensor, (list, tuple)) and isinstance(dataformats, str) and len(dataformats) == 3:
+            img_tensor, dataformats = joined(img_tensor, "img_tensor"), f"N{dataformats}"
         self.add_image(tag, img_tensor, global_step, walltime, dataformats, copy=copy)
 
     def add_image_with_boxes(
@@ -67,8 +76,8 @@ class MediaMethods(Pushing):
         box_tensor: Any,
         global_step: Any = None,
         walltime: float | None = None,
-        rescale: float = 1,
-        dataformats: str = "CHW",
+        rescale: float | str = 1,
+        dataformats: str | Sequence[str | None] = "CHW",
         labels: Sequence[str | None] | str | None = None,
         *,
         copy: bool = True,
@@ -79,11 +88,16 @@ class MediaMethods(Pushing):
             tag, img_tensor, global_step, walltime, dataformats, copy: as for `add_image`.
             box_tensor: shape (boxes, 4): x and y of two opposite corners, in pixels of the picture.
             rescale: factor by which the picture is resized after drawing.
-            labels: a text for each box, or None.
+            labels: a text for each box, or None. In tensorboardX the arguments after `walltime` are
+                `dataformats` and `labels`: a str in place of `rescale` is taken for the former.
 
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
+        if isinstance(rescale, str):
+            labels = dataformats if labels is None and dataformats != "CHW" else labels
+            dataformats = rescale
+            rescale = 1
         array = freeze_array(img_tensor, "img_tensor", copy)
         boxes = freeze_array(box_tensor, "box_tensor", copy)
         texts = check_image_with_boxes(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from time import time
 from typing import Any
 
-from ..encode.scalar import described_scalar, scalar_tensor
+from ..encode.scalar import check_described, described_scalar, scalar_tensor
+from ..errors import TbasyncError
 from ..files.paths import sub_run
 from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_metrics, freeze_scalar
@@ -14,10 +16,13 @@ from ..pipeline.items import Metrics
 from ..ranks.pipeline import reduce_tag
 from ..ranks.team import Reduce
 from .base import Pushing
+from .kept_scalars import KeptScalars
 
 
 class ScalarMethods(Pushing):
-    """`add_scalar`, `log_metrics`, `add_scalars`."""
+    """`add_scalar`, `log_metrics`, `add_scalars`, `export_scalars_to_json`."""
+
+    _kept: KeptScalars | None  # of `keep_scalars`
 
     def add_scalar(
         self,
@@ -25,8 +30,8 @@ class ScalarMethods(Pushing):
         scalar_value: Any,
         global_step: Any = None,
         walltime: float | None = None,
-        new_style: bool = False,
-        double_precision: bool = False,
+        new_style: bool | str = False,
+        double_precision: bool | str = False,
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
@@ -42,7 +47,8 @@ class ScalarMethods(Pushing):
             walltime: seconds since the epoch; None is now.
             new_style: store a tensor, as `tf.summary` does.
             double_precision: with `new_style`, store a float64.
-            display_name: the chart's title, if not the tag (tensorboardX).
+            display_name: the chart's title, if not the tag (tensorboardX). There it is the fifth argument,
+                and `summary_description` the sixth: a str in those places is taken for them.
             summary_description: the chart's description in Markdown (tensorboardX).
             reduce: for a writer with `reduce=`, the reductions of this tag over the ranks, from now on.
 
@@ -85,8 +91,8 @@ class ScalarMethods(Pushing):
         scalar_value: Any,
         global_step: Any = None,
         walltime: float | None = None,
-        new_style: bool = False,
-        double_precision: bool = False,
+        new_style: bool | str = False,
+        double_precision: bool | str = False,
         *,
         display_name: str | None = None,
         summary_description: str | None = None,
@@ -94,6 +100,13 @@ class ScalarMethods(Pushing):
     ) -> None:
         """`add_scalar` for every value and option."""
         check_tag(tag)
+        if isinstance(new_style, str):
+            display_name = new_style or display_name
+            new_style = False
+        if isinstance(double_precision, str):
+            summary_description = double_precision or summary_description
+            double_precision = False
+        check_described(display_name, summary_description)
         value = freeze_scalar(scalar_value)
         if reduce is not None:
             reduce_tag(self._pipeline, str(tag), reduce)
@@ -121,7 +134,7 @@ class ScalarMethods(Pushing):
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
         values, deferred = freeze_metrics(metrics)
-        self._queue.put(Metrics(None, values, *self._moment(step, walltime), deferred))
+        self._queue.put(Metrics(None, values, *self._moment(step, walltime, "step"), deferred))
 
     def add_scalars(
         self,
@@ -147,19 +160,39 @@ class ScalarMethods(Pushing):
             TypeError, ValueError: as `add_scalar`, or a key would lead out of the run's directory; then none
                 of the values is logged.
         """
-        check_tag(main_tag)
+        check_tag(main_tag, "main_tag")
         moment = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
         values, deferred = freeze_metrics(tag_scalar_dict)
+        runs = [] if same_run else [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
+        if self._kept is not None:
+            self._kept.add(main_tag, values, None if global_step is None else moment[0], moment[1])
         if same_run:
             tagged = {f"{main_tag}/{key}": value for key, value in values.items()}
             self._queue.put(Metrics(None, tagged, *moment, deferred))
             return
-        runs = [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         for run, value in zip(runs, values.values(), strict=True):
             self._note_run(run)
             waits = (value,) if isinstance(value, Deferred) else ()
             self._queue.put(Metrics(run, {main_tag: value}, *moment, waits))
+
+    def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
+        """Writes what `add_scalars` has logged to a file, as JSON, and forgets it (tensorboardX).
+
+        Args:
+            path: the file; `<log_dir>/<main_tag>/<key>` -> [[wall time, step, value], ...]. Until then the
+                same can be read in `scalar_dict`.
+
+        Raises:
+            TbasyncError: nothing has been kept, for the writer was constructed without `keep_scalars`.
+            OSError: the file cannot be written; nothing is forgotten then.
+        """
+        if self._kept is None:
+            raise TbasyncError(
+                "no scalars were kept to be exported: construct the writer with keep_scalars=N, the most "
+                "points of add_scalars to hold in memory; or read the event files"
+            )
+        self._kept.export(path)
 
     def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
         queue = self._queue

@@ -6,6 +6,7 @@ A framework is recognised by what is in `sys.modules`: its tensors cannot exist 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -65,6 +66,21 @@ def freeze_torch(tensor: Any, name: str, copy: bool) -> Array | Deferred:
     if on_device(tensor):
         return DeviceArray(streams_of(tensor.device.type), tensor)
     return torch_to_numpy(tensor, copy=copy)
+
+
+def joined(values: Sequence[Any], name: str) -> Any:
+    """torch tensors of one shape as one tensor with a further dimension; anything else as it is.
+
+    Raises:
+        ValueError: they have several shapes.
+    """
+    if not values or not all(map(is_torch_tensor, values)):
+        return values
+    shapes = sorted({tuple(value.shape) for value in values})
+    if len(shapes) > 1:
+        raise ValueError(f"{name} must hold tensors of one shape, got {', '.join(map(str, shapes))}")
+    with sys.modules["torch"].no_grad():
+        return sys.modules["torch"].stack(tuple(values))
 
 
 def on_device(tensor: Any) -> bool:

@@ -18,13 +18,13 @@ from .frameworks import freeze_foreign, freeze_torch_scalars, is_torch_tensor, o
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
-def check_tag(tag: object) -> None:
-    """Raises TypeError unless `tag` is a str."""
+def check_tag(tag: object, name: str = "tag") -> None:
+    """Raises TypeError, naming the argument `name`, unless `tag` is a str."""
     if not isinstance(tag, str):
-        raise TypeError(f"tag must be a str, got {type(tag).__name__}: {_brief(tag)}")
+        raise TypeError(f"{name} must be a str, got {type(tag).__name__}: {_brief(tag)}")
 
 
-def freeze_step(step: object) -> int:
+def freeze_step(step: object, name: str = "global_step") -> int:
     """A step as an int: None is 0, as in the event file; numpy integers and 0-d integer tensors are integers.
 
     Raises:
@@ -36,18 +36,18 @@ def freeze_step(step: object) -> int:
     try:
         number = operator.index(step)  # type: ignore[arg-type]
     except TypeError:
-        number = _integer_array_step(step)
+        number = _integer_array_step(step, name)
     if not INT64_MIN <= number <= INT64_MAX:
-        raise ValueError(f"global_step must fit a signed 64-bit integer, got {number}")
+        raise ValueError(f"{name} must fit a signed 64-bit integer, got {number}")
     return number
 
 
-def _integer_array_step(step: object) -> int:
+def _integer_array_step(step: object, name: str) -> int:
     dtype = getattr(step, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and getattr(step, "size", 0) == 1:
         return int(step.item())  # type: ignore[attr-defined]
     raise TypeError(
-        f"global_step must be an integer (int, numpy integer, or integer tensor of one element) or None, "
+        f"{name} must be an integer (int, numpy integer, or integer tensor of one element) or None, "
         f"got {type(step).__name__}: {_brief(step)}"
     ) from None
 
