@@ -134,7 +134,8 @@ class Collector:
         self.history.note_summaries(records, steps)
         for slot in block.layout.slots:
             tags = self.tags.numbers(block, slot)
-            numbers = block.numbers(slot).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                numbers = block.numbers(slot).astype(np.float64)
             kind = SIMPLE if not slot.tensor else FLOAT_TENSOR if slot.dtype == "<f4" else DOUBLE_TENSOR
             kinds, places = np.full(len(tags), kind, np.uint8), np.full(len(tags), -1)
             yield Rows(tags, records, steps, wall_times, numbers, kinds, places)

@@ -24,7 +24,7 @@ from ..errors import TbasyncError
 from ..wire.scan import FOOTER, HEADER
 from .check import FileReport, Progress, check_file
 from .inspect import Inspector, flaw_of
-from .records import Batch, Gap, Records
+from .records import Batch, Gap, Records, ShrunkError
 
 _PIECE = 1 << 20  # bytes of a long record that are copied together
 
@@ -92,7 +92,7 @@ def repair(
             backup = None
             _place(draft, target)
         _sync_directory(directory)
-    except EOFError as error:
+    except ShrunkError as error:
         raise RepairError(f"{os.fspath(path)} has been cut short while it was repaired: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
