@@ -26,6 +26,7 @@ from .pipeline.faults import OnError
 from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
+from .pipeline.sigterm import drain_on_sigterm
 from .pipeline.stats import Stats
 from .ranks.null import become_null, null_class
 from .ranks.pipeline import reducing_pipeline
@@ -97,6 +98,7 @@ class SummaryWriter(
         on_full: OnFull = "block",
         on_error: OnError = "warn",
         fsync: bool = False,
+        install_sigterm: bool = False,
         ranks: Ranks = None,
         rank: int | None = None,
         reduce: Reduce = None,
@@ -130,6 +132,8 @@ class SummaryWriter(
                 call of any method as well; a callable is given the exception, on the writer thread.
             fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
                 system; for machines that may lose power.
+            install_sigterm: drain when the process is sent SIGTERM, for ten seconds at most, and then do what
+                the signal did before; for jobs that are preempted. On the main thread only.
             ranks: which processes of the job write: a rank or several, each of which then has a sub-run
                 `rank<k>` of its own. The others get a null writer: no file, no thread, and every call does
                 nothing. None is every process that constructs a writer.
@@ -182,6 +186,8 @@ class SummaryWriter(
         else:
             pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
         self._attach(pipeline)
+        if install_sigterm:
+            drain_on_sigterm(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
         self._embeddings = []

@@ -16,6 +16,9 @@ from .worker import Worker
 
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
+_LONGEST_REST_SECONDS = 2.0
+# A thread that has failed this often without any progress, within less than a second, will fail again.
+_MOST_DEATHS = 5
 
 
 class Loop:
@@ -23,6 +26,7 @@ class Loop:
 
     Attributes:
         thread: who runs it.
+        failing: what the thread fails of again and again, without getting anything done.
     """
 
     def __init__(
@@ -57,13 +61,13 @@ class Loop:
         self._pause = 0.0
         self._tried: set[Barrier] = set()  # barriers that were there when writing was last tried
         self._closed_at = -1  # summaries taken when the files were last closed
-        self._deaths = 0
-        self._alive_at = 0  # the worker's beats at its last death
+        self.failing: BaseException | None = None
+        self._deaths = 0  # without a drain that ended well in between
 
     def _run(self) -> None:
         while self._shift():
             # Not at full speed, should it fail again and again.
-            self.thread.wait(0.01 * 2 ** min(self._deaths, 8))
+            self.thread.wait(min(0.01 * 2 ** min(self._deaths, 10), _LONGEST_REST_SECONDS))
 
     def _shift(self) -> bool:
         """Works until the thread has resigned, or until something fails that never should: True then."""
@@ -85,7 +89,10 @@ class Loop:
                 self._survive(error)
                 if not isinstance(error, Exception):
                     raise  # the caller's Ctrl-C; the thread's owner gives the claim back
-                continue
+                if self.failing is None:
+                    continue
+                self.thread.leave()
+                return
             if self._output.write_error is not None:
                 for barrier in self._queue.barriers.copy():
                     self._queue.settle(barrier, self._cannot_write())
@@ -101,6 +108,7 @@ class Loop:
         else:
             self._wait_to_retry()
         last = self._worker.drain()
+        self.failing, self._deaths = None, 0
         if self._output.write_error is None:
             self._pause = 0.0
         elif last is None:
@@ -184,8 +192,8 @@ class Loop:
 
     def _survive(self, error: BaseException) -> None:
         """The worker itself has failed: what it was busy with is lost, all else goes on."""
-        self._deaths = self._deaths + 1 if self._worker.beats == self._alive_at else 0
-        self._alive_at = self._worker.beats
+        self._deaths += 1
+        self.failing = error if self._deaths >= _MOST_DEATHS else None
         lost = self._worker.recover()
         message = f"the writer thread met {describe(error)}; {lost} summaries are lost, and it goes on"
         if lost:

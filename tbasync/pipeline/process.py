@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,22 +63,26 @@ def _close_all() -> None:
     global _exiting
     # Before the look at what is open: who starts a worker puts it there and then looks whether this is set.
     _exiting = True
-    deadline = time.monotonic() + EXIT_SECONDS
     # All are asked before the first is waited for, so that one that hangs does not use up the others' time.
-    asked = [(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in _started.copy()]
+    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in _started.copy()], EXIT_SECONDS)
+
+
+def finish(asked: Iterable[tuple[Pipeline, Barrier | None]], seconds: float) -> None:
+    """Waits for barriers, for so long in all; what goes wrong is printed, for nobody is left to catch it."""
+    deadline = time.monotonic() + seconds
     for pipeline, barrier in asked:
         _finish(pipeline, barrier, deadline)
 
 
 def close_at_exit(pipeline: Pipeline) -> None:
     """Closes a pipeline within `EXIT_SECONDS`; what goes wrong is printed, for nobody is left to catch it."""
-    _finish(pipeline, pipeline.ask_to_close(EXIT_SECONDS), time.monotonic() + EXIT_SECONDS)
+    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS))], EXIT_SECONDS)
 
 
 def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
     try:
         if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
-            _complain(f"not everything reached {pipeline.options.log_dir!r} in {EXIT_SECONDS:.0f} s")
+            _complain(f"not everything reached {pipeline.options.log_dir!r} in time")
         pipeline.raise_failures()
     except Exception as error:
         _complain(str(error))
@@ -85,7 +90,7 @@ def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> Non
 
 def flush_all() -> None:
     """Flushes what is running, within `EXIT_SECONDS` each; for a process that is about to end otherwise."""
-    for pipeline in tuple(_started):
+    for pipeline in _started.copy():
         # The process ends by its own will and is not to be held up by what it was about to leave undone.
         with contextlib.suppress(Exception):
             pipeline.flush(EXIT_SECONDS)

@@ -1,0 +1,52 @@
+"""SIGTERM: a job that is preempted drains its writers before it ends as it would have ended anyway."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from . import process
+from .pipeline import Pipeline
+
+# Whoever sends SIGTERM sends SIGKILL soon after: Kubernetes and SLURM after 30 seconds.
+DRAIN_SECONDS = 10.0
+
+_installed: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+
+def drain_on_sigterm(pipeline: Pipeline) -> None:
+    """Has a SIGTERM drain the pipeline before whatever handled the signal so far.
+
+    Raises:
+        ValueError: not called on the main thread, or the handler so far is not Python's and cannot be called.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        raise ValueError(
+            "install_sigterm=True needs the main thread: Python sets signal handlers there alone"
+        )
+    previous = signal.getsignal(signal.SIGTERM)
+    if previous is None:
+        raise ValueError("install_sigterm=True: the present handler of SIGTERM is not Python's to be called")
+    if not getattr(previous, "drains_tbasync", False):
+        signal.signal(signal.SIGTERM, _before(previous))
+    _installed.add(pipeline)
+
+
+def _before(previous: Any) -> Callable[[int, Any], None]:
+    def handle(number: int, frame: Any) -> None:
+        # The handler runs on the main thread in the midst of anything; what the writer's locks make of that is
+        # said beside them. All writers are asked before the first is waited for.
+        asked = [(pipeline, pipeline.ask_to_flush()) for pipeline in tuple(_installed)]
+        process.finish(asked, DRAIN_SECONDS)
+        if callable(previous):
+            previous(number, frame)
+        elif previous == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    vars(handle)["drains_tbasync"] = True
+    return handle
