@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -40,8 +42,12 @@ def _before(previous: Any) -> Callable[[int, Any], None]:
     def handle(number: int, frame: Any) -> None:
         # The handler runs on the main thread in the midst of anything; what the writer's locks make of that is
         # said beside them. All writers are asked before the first is waited for.
-        asked = [(pipeline, pipeline.ask_to_flush()) for pipeline in tuple(_installed)]
-        process.finish(asked, DRAIN_SECONDS)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        plain = [pipeline for pipeline in _installed if pipeline.closes_by_barrier]
+        process.finish([(pipeline, pipeline.ask_to_flush()) for pipeline in plain], DRAIN_SECONDS)
+        for pipeline in set(_installed).difference(plain):
+            with contextlib.suppress(Exception):
+                pipeline.flush(max(0.0, deadline - time.monotonic()))
         if callable(previous):
             previous(number, frame)
         elif previous == signal.SIG_DFL:
