@@ -17,11 +17,11 @@ from .pipeline import Pipeline
 # Whoever sends SIGTERM sends SIGKILL soon after: Kubernetes and SLURM after 30 seconds.
 DRAIN_SECONDS = 10.0
 
-_installed: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 
-def drain_on_sigterm(pipeline: Pipeline) -> None:
-    """Has a SIGTERM drain the pipeline before whatever handled the signal so far.
+def install() -> None:
+    """Has a SIGTERM drain the pipelines that `drain()` names before whatever handled the signal so far.
 
     Raises:
         ValueError: not called on the main thread, or the handler so far is not Python's and cannot be called.
@@ -35,7 +35,11 @@ def drain_on_sigterm(pipeline: Pipeline) -> None:
         raise ValueError("install_sigterm=True: the present handler of SIGTERM is not Python's to be called")
     if not getattr(previous, "drains_tbasync", False):
         signal.signal(signal.SIGTERM, _before(previous))
-    _installed.add(pipeline)
+
+
+def drain(pipeline: Pipeline) -> None:
+    """Has the handler drain this pipeline too."""
+    _drained.add(pipeline)
 
 
 def _before(previous: Any) -> Callable[[int, Any], None]:
@@ -43,9 +47,9 @@ def _before(previous: Any) -> Callable[[int, Any], None]:
         # The handler runs on the main thread in the midst of anything; what the writer's locks make of that is
         # said beside them. All writers are asked before the first is waited for.
         deadline = time.monotonic() + DRAIN_SECONDS
-        plain = [pipeline for pipeline in _installed if pipeline.closes_by_barrier]
+        plain = [pipeline for pipeline in _drained if pipeline.closes_by_barrier]
         process.finish([(pipeline, pipeline.ask_to_flush()) for pipeline in plain], DRAIN_SECONDS)
-        for pipeline in set(_installed).difference(plain):
+        for pipeline in set(_drained).difference(plain):
             with contextlib.suppress(Exception):
                 pipeline.flush(max(0.0, deadline - time.monotonic()))
         if callable(previous):
