@@ -22,11 +22,11 @@ from .methods.kept_scalars import KeptScalars, Points, check_keep_scalars
 from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
+from .pipeline import sigterm
 from .pipeline.faults import OnError
 from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
-from .pipeline.sigterm import drain_on_sigterm
 from .pipeline.stats import Stats
 from .ranks.null import become_null, null_class
 from .ranks.pipeline import reducing_pipeline
@@ -181,13 +181,15 @@ class SummaryWriter(
             fsync=fsync,
             anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
+        if install_sigterm:
+            sigterm.install()
         if role.team is None:
             pipeline = Pipeline(options, self.purge_step)
         else:
             pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
         self._attach(pipeline)
         if install_sigterm:
-            drain_on_sigterm(pipeline)
+            sigterm.drain(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
         self._embeddings = []

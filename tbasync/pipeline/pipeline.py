@@ -166,6 +166,11 @@ class Pipeline:
         self.queue.put_barrier(barrier)
         return barrier
 
+    @property
+    def closes_by_barrier(self) -> bool:
+        """Whether `ask_to_close()` is all that closing takes; not for pipelines with more to do in `close()`."""
+        return type(self).close is Pipeline.close
+
     def wait_for(self, barrier: Barrier, timeout: float | None) -> bool:
         """Waits for a barrier; False when the timeout passes first.
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ EXIT_SECONDS = 30.0
 _started: set[Pipeline] = set()
 _all: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _kept: list[object] = []
+_LATE = "not everything reached {!r} in time"
 _exiting = False
 _children_end_by: int | None = None  # the process whose multiprocessing finalizers include ours
 
@@ -63,8 +64,14 @@ def _close_all() -> None:
     global _exiting
     # Before the look at what is open: who starts a worker puts it there and then looks whether this is set.
     _exiting = True
-    # All are asked before the first is waited for, so that one that hangs does not use up the others' time.
-    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in _started.copy()], EXIT_SECONDS)
+    # All are asked before the first is waited for, so that one that hangs does not use up the others' time;
+    # but one with a closing of its own (it waits for other ranks, say) is closed in that way, after the rest.
+    pipelines = _started.copy()
+    plain = {pipeline for pipeline in pipelines if pipeline.closes_by_barrier}
+    deadline = time.monotonic() + EXIT_SECONDS
+    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in plain], EXIT_SECONDS)
+    for pipeline in pipelines - plain:
+        _close(pipeline, max(0.0, deadline - time.monotonic()))
 
 
 def finish(asked: Iterable[tuple[Pipeline, Barrier | None]], seconds: float) -> None:
@@ -76,14 +83,26 @@ def finish(asked: Iterable[tuple[Pipeline, Barrier | None]], seconds: float) -> 
 
 def close_at_exit(pipeline: Pipeline) -> None:
     """Closes a pipeline within `EXIT_SECONDS`; what goes wrong is printed, for nobody is left to catch it."""
-    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS))], EXIT_SECONDS)
+    _close(pipeline, EXIT_SECONDS)
+
+
+def _close(pipeline: Pipeline, seconds: float) -> None:
+    with _complaining():
+        if not pipeline.close(seconds):
+            _complain(_LATE.format(pipeline.options.log_dir))
 
 
 def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
-    try:
+    with _complaining():
         if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
-            _complain(f"not everything reached {pipeline.options.log_dir!r} in time")
+            _complain(_LATE.format(pipeline.options.log_dir))
         pipeline.raise_failures()
+
+
+@contextlib.contextmanager
+def _complaining() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         _complain(str(error))
 
