@@ -47,7 +47,9 @@ def run(
     script: str, directory: Path, *, package: str = "tbasync", launch: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Runs a script under `tbasync run`, from a directory of its own."""
-    (directory / "script.py").write_text(textwrap.dedent(LOG.format(package=package)) + textwrap.dedent(script))
+    (directory / "script.py").write_text(
+        textwrap.dedent(LOG.format(package=package)) + textwrap.dedent(script)
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launch, "-m", "tbasync", "run", "script.py"]
     return subprocess.run(

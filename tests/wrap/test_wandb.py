@@ -111,7 +111,9 @@ def test_wandb_itself_follows_a_run(tmp_path: Path) -> None:
     """
     environment = {
         **os.environ,
-        "WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false",
+        "WANDB_MODE": "offline",
+        "WANDB_SILENT": "true",
+        "WANDB_ERROR_REPORTING": "false",
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-c", textwrap.dedent(script)]
