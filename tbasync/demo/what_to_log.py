@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tbasync import SummaryWriter
 
-from .data import Digits
+from .data import CLASSES, Digits
 from .evaluation import Evaluation, evaluate, table_of_mistakes
 from .network import Network, Step
 from .pictures import ENLARGED, boxes_on_sheet, confusion_figure, enlarge, film, filters_in_colour, sheet
@@ -77,6 +77,9 @@ class Log:
         self._log_pictures(step, evaluation)
         self._writer.add_scalar("test/accuracy", evaluation.accuracy, step)
         self._writer.add_tensor("test/confusion_counts", evaluation.confusion(), step)
+        for digit in range(CLASSES):
+            of_digit = evaluation.probabilities[:, digit]
+            self._writer.add_pr_curve(f"one_against_all/{digit}", evaluation.labels == digit, of_digit, step)
 
     def at_the_end(self, step: int, evaluation: Evaluation) -> None:
         self._writer.add_video("filters/while_learning", film(self._filters), step, fps=FILM_FPS)

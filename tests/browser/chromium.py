@@ -18,11 +18,19 @@ PATIENCE = 30_000.0  # milliseconds for anything to appear; usually well under a
 WIDTH, HEIGHT = 1200, 800
 
 # No GPU: SwiftShader draws what needs WebGL (the Projector and Mesh), which Chromium wants to be asked for twice.
-FLAGS = """
-    --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader
-    --no-proxy-server
-""".split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 NOTHING_BUT_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
