@@ -1,7 +1,7 @@
 """Trains a small network on digits with DDP and logs every step's loss of all ranks, reduced.
 
-Run by torchrun or by a test, with the environment that torchrun makes. Beside the log each rank leaves what it
-logged in `<out>/rank<k>.npz`; rank 0 also what `all_gather` says that all have logged.
+Run by torchrun or by a test, with the environment that torchrun makes. Beside the log each rank leaves what
+it logged in `<out>/rank<k>.npz`, with what `all_gather` says that all have logged, and how long steps took.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def main() -> None:
     )
     logged, gathered, seconds = [], [], []
     for step, (images, labels) in zip(range(options.steps), batches(rank, world, 32), strict=False):
+        if step == 0:
+            (options.out / f"started{rank}").touch()
         began = time.perf_counter()
         loss = nn.functional.cross_entropy(network(images), labels)
         optimizer.zero_grad()
