@@ -97,7 +97,7 @@ class Reducer:
         self._overrides = overrides
         self._worker = worker
         self._ranks = np.array([team.rank], np.intp)
-        self._roster = Roster(team.world, team.rank, team.timeout, time.monotonic())
+        self._roster = Roster(team.world, team.rank, team.silence, time.monotonic())
         self._sizes: Counter[int] = Counter()
         self._rewritten = self._unread = self._waiting = 0
         self._begin()
@@ -134,6 +134,7 @@ class Reducer:
         for tag, number in numbers.items():
             known.forms[number] = self._overrides.get(tag), style
         self.held += len(columns.tags)
+        self._roster.note_own(closed=False)
         self._groups.put(
             [numbers[tag] for tag in columns.tags],
             columns.steps,
@@ -149,6 +150,10 @@ class Reducer:
         if len(known.names) > _MOST_SERIES:
             self.write_ready(everything=True)
             self._begin()
+
+    def end(self) -> None:
+        """This rank reports nothing more, unless it pushes again."""
+        self._roster.note_own(closed=True)
 
     # -- values of others ----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
+from ..pipeline.deferred import Deferred
 from ..pipeline.items import Summary
 from ..pipeline.worker import Columns, Worker
 from .block import Series, Table
@@ -28,14 +29,22 @@ MOST_VALUES = 1_000_000
 
 
 def styled_scalar(item: Summary) -> tuple[float, Style] | None:
-    """The value and the style of a scalar that is not a plain one; None for other summaries."""
+    """The value and the style of a scalar that is not a plain one; None for other summaries.
+
+    Waits for a value that is still on its way from a device. One that never comes is no value: encoding it
+    will say so.
+    """
+    if item.encode not in (scalar_tensor, described_scalar):
+        return None
+    value, *rest = item.arguments
+    if isinstance(value, Deferred):
+        try:
+            value = value.resolve().item()
+        except Exception:
+            return None
     if item.encode is scalar_tensor:
-        value, double_precision = item.arguments
-        return value, (_TENSOR, "double" if double_precision else "float")
-    if item.encode is described_scalar:
-        value, display_name, description = item.arguments
-        return value, (_DESCRIBED, display_name, description)
-    return None
+        return value, (_TENSOR, "double" if rest[0] else "float")
+    return value, (_DESCRIBED, *rest)
 
 
 def encode_styled(tag: str, value: float, *style: str) -> Encoded:
@@ -151,6 +160,26 @@ class Pending:
                 batches.append(self._batches.popleft())
         self._taken_out += sum(len(columns.tags) for _, columns, _ in batches)
         return batches
+
+
+class Nowhere:
+    """Takes the scalars of a process that is no rank: a forked child of one that does not write.
+
+    Attributes:
+        held: values that it has taken; they are lost.
+    """
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def scalars(self, run: str | None, columns: Columns) -> None:
+        """Loses plain scalars."""
+        self.held += len(columns.tags)
+
+    def summary(self, item: Summary) -> bool:
+        """Loses a scalar of another style; whether it was one."""
+        self.held += 1
+        return True
 
 
 def table_of(

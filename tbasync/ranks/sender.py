@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from ..pipeline.faults import Faults
 from .block import ALIVE, FINISHED, GONE, VALUES, Block, Origin, Section, decode_block, encode_block, merge
 from .mailbox import Mailbox
 from .node import Node
@@ -23,8 +24,6 @@ from .reports import MOST_VALUES, Overrides, Pending, table_of
 from .side import Side
 from .team import Store, Team
 
-# A rank that has nothing to report says that it lives so many times within the timeout.
-_SIGNS_OF_LIFE = 6
 _MOST_ROUNDS = 64
 # Blocks that may wait for a node's speaker.
 _NODE_ROOM = 1024
@@ -37,18 +36,20 @@ class Sender(Side):
         dropped: values lost because the writing rank has closed its writer, or did not read for too long.
     """
 
-    def __init__(self, team: Team, pending: Pending, overrides: Overrides) -> None:
+    def __init__(self, team: Team, pending: Pending, overrides: Overrides, faults: Faults) -> None:
         """Starts with nothing sent.
 
         Args:
             team: the ranks.
             pending: what is to be sent.
             overrides: tag -> its reductions; may change meanwhile.
+            faults: where to say that nobody reads any more.
         """
         super().__init__(team)
         self.dropped = 0
         self._pending = pending
         self._overrides = overrides
+        self._faults = faults
         self._serial = secrets.randbits(62)
         self._unsent: deque[Section] = deque()
         self._posted: deque[tuple[int, Section]] = deque()  # to the node, and not read yet
@@ -58,7 +59,7 @@ class Sender(Side):
     @property
     def held(self) -> int:
         """Values that have not been handed on."""
-        return self._pending.held + sum(map(_size, tuple(self._unsent)))
+        return self._pending.held + sum(map(_size, self._unsent.copy()))
 
     def give_up(self) -> int:
         """After the last turn: counts what was not handed over as lost; returns how many values that is."""
@@ -174,9 +175,16 @@ class Sender(Side):
 
     def _note_post(self, own: Sequence[Section]) -> None:
         """After a post to the writing rank of, among others, these sections of this rank."""
-        self._sign_due = time.monotonic() + self._team.timeout / _SIGNS_OF_LIFE
+        self._sign_due = time.monotonic() + self._team.sign_interval
         if self._writer.closed:
-            self.dropped += sum(map(_size, own))
+            lost = sum(map(_size, own))
+            self.dropped += lost
+            if lost:
+                self._faults.note(
+                    "closed",
+                    f"rank {self._team.writer} has closed its writer: what rank {self._team.rank} still logs "
+                    "is lost; close the writers of all ranks at the same place of the program",
+                )
         self._unsent.clear()
 
 
