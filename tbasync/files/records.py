@@ -20,7 +20,8 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from ..wire.crc import mask
-from ..wire.scan import FOOTER, HEADER, LONGEST_PAYLOAD, OVERHEAD, PADDING, Scan, header_at, scan
+from ..wire.rowcrc import Group
+from ..wire.scan import FOOTER, HEADER, LONGEST_PAYLOAD, NONE, OVERHEAD, PADDING, Scan, header_at, scan
 
 WINDOW = 1 << 20  # bytes read at a time; half of it costs a tenth more time, twice of it no less
 _LEAST_PATIENCE = (
@@ -48,12 +49,14 @@ class Batch:
             the last record.
         base: the offset in the file of `data[0]`.
         starts, lengths: int64[n], the payloads' offsets in `data`, ascending, and lengths in bytes.
+        groups: the payloads by length.
     """
 
     data: NDArray[np.uint8]
     base: int
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    groups: list[Group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +128,16 @@ class Records:
 
     def __iter__(self) -> Iterator[Item]:
         at = expected = 0  # where the window lies, and where a record is due
-        skip = 0  # where in the window to look first
+        skip, before = 0, NONE  # where in the window to look first, and what came before it
         while at < self.size and self._patience >= 0:
             end = self._fill(at)
-            found = scan(self._window, end, skip, self.size - at, self._patience)
+            found = scan(self._window, end, skip, self.size - at, self._patience, before)
             skip = 0
             self._patience -= found.wasted
             if found.starts.size:
                 yield from self._gaps(at, expected, found)
-                yield Batch(self._window, at, found.starts, found.lengths)
+                yield Batch(self._window, at, found.starts, found.lengths, found.groups)
+                before = found.lengths
                 expected = at + int(found.starts[-1] + found.lengths[-1]) + FOOTER
             if found.is_open and found.settled == 0:
                 length = header_at(self._window[:HEADER].data)

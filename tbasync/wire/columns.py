@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from .decode import METADATA, SIMPLE, SUMMARY, TENSOR
 from .fields import Malformed, validate, varint, walk
-from .rowcrc import by_length, rows_at
+from .rowcrc import Group
 
-LONGEST = 2048  # bytes of a record; longer ones are taken apart one by one
 _FEWEST = 4  # rows of one length that are worth looking for a layout
 _MOST_LAYOUTS = 64  # of one length: tags, widths of steps and metadata that add up to it
 _ROWS_PER_TRY = (
@@ -116,20 +115,17 @@ class Columns:
     def __init__(self) -> None:
         self._layouts: dict[int, list[Layout]] = {}
 
-    def split(
-        self, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> tuple[list[Block], NDArray[np.intp]]:
-        """The records at `starts` as blocks, and the indices, ascending, of those that fit none.
+    def split(self, groups: list[Group]) -> tuple[list[Block], NDArray[np.intp]]:
+        """The records in the groups as blocks, and the indices, ascending, of those that fit none.
 
         The records' CRCs must have been checked; whether they are events has not been, of those left over.
-        `data` goes on for at least 8 bytes behind the last record.
         """
         blocks, rest = list[Block](), [np.empty(0, np.intp)]
-        for length, members in by_length(lengths):
-            if 0 < length <= LONGEST and len(members) >= _FEWEST:
-                rows = rows_at(data, starts[members], length)
-                members = self._take(rows, members, length, blocks)
-            rest.append(members)
+        for rows in groups:
+            if rows.words.size and len(rows.members) >= _FEWEST:
+                rest.append(self._take(rows.words, rows.members, rows.length, blocks))
+            else:
+                rest.append(rows.members)
         return blocks, np.sort(np.concatenate(rest))
 
     def _take(

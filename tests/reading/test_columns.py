@@ -14,6 +14,7 @@ from tbasync.wire import decode
 from tbasync.wire.columns import Columns, layout_of, scalar_tensor
 from tbasync.wire.fields import Malformed, validate
 from tbasync.wire.message import delimited, key
+from tbasync.wire.rowcrc import group
 from tbasync.wire.scan import PADDING
 
 from .event_bytes import event, plugin, record, scalar, value, version
@@ -77,7 +78,7 @@ def split(records: list[bytes], columns: Columns) -> tuple[dict[int, list[tuple]
     data = b"".join(map(record, records))
     lengths = np.array([len(one) for one in records], np.int64)
     starts = np.cumsum(lengths + 16) - lengths - 4
-    blocks, rest = columns.split(np.frombuffer(data + bytes(PADDING), np.uint8), starts, lengths)
+    blocks, rest = columns.split(group(np.frombuffer(data + bytes(PADDING), np.uint8), starts, lengths))
     found = dict[int, list[tuple]]()
     for block in blocks:
         for row, (index, step, time) in enumerate(
