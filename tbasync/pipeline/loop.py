@@ -107,6 +107,8 @@ class Loop:
             self._wait_for_work()
         else:
             self._wait_to_retry()
+        # Those that come while it is tried have not been tried for: they are worth another try.
+        self._tried = self._queue.barriers.copy()
         last = self._worker.drain()
         self.failing, self._deaths = None, 0
         if self._output.write_error is None:
@@ -135,14 +137,13 @@ class Loop:
 
     def _refuse_barriers(self) -> Barrier | None:
         """Tells who waits that files cannot be written; returns the last barrier if its time is over."""
-        self._tried = self._queue.barriers.copy()
         for barrier in self._tried:
             if not barrier.last:
                 self._queue.settle(barrier, self._cannot_write())
         ended = [b for b in self._tried if b.last and b.give_up_at <= time.monotonic()]
         if not ended:
             return None
-        self._give_up()
+        self._give_up(ended[0])
         return ended[0]
 
     def _cannot_write(self) -> LoggingError:
@@ -156,18 +157,22 @@ class Loop:
         failure.__cause__ = error
         return failure
 
-    def _give_up(self) -> None:
-        """Empties the queue and the output unwritten, and tells who waits."""
+    def _give_up(self, last: Barrier) -> None:
+        """Empties the queue and the output unwritten, and tells who waits; `last` is answered when all is closed."""
         error = self._output.write_error
+        assert error is not None
         lost = self._worker.give_up()
-        for barrier in self._queue.barriers.copy():
+        for barrier in {last, *self._queue.barriers.copy()}:
             failure = LoggingError(
                 f"{lost} summaries could not be written to {self._options.log_dir!r} and are lost "
-                f"({describe(error) if error else 'unknown'})",
+                f"({describe(error)})",
                 max(1, lost),
             )
             failure.__cause__ = error
-            self._queue.settle(barrier, failure)
+            if barrier is last:
+                last.failure = failure
+            else:
+                self._queue.settle(barrier, failure)
 
     def _departed(self, last: Barrier | None) -> bool:
         """Ends if the last barrier was met, or if there was nothing but barriers since; whether it has."""
