@@ -201,12 +201,16 @@ def _place(draft: Path, target: Path) -> None:
 
 
 def _copy(source: Path, backup: Path) -> None:
-    """Copy the file down to the disk; never over another."""
+    """Copy the file down to the disk; never over another, and all of it or nothing."""
     with open(source, "rb") as old, open(backup, "xb") as new:
-        shutil.copyfileobj(old, new, _PIECE)
-        new.flush()
-        os.fsync(new.fileno())
-    shutil.copystat(source, backup)
+        try:
+            shutil.copyfileobj(old, new, _PIECE)
+            new.flush()
+            os.fsync(new.fileno())
+            shutil.copystat(source, backup)
+        except BaseException:
+            backup.unlink()
+            raise
 
 
 def _sync_directory(directory: Path) -> None:
