@@ -98,9 +98,14 @@ class EventFile:
                     self.close()
             raise
 
+    @property
+    def synced(self) -> bool:
+        """Whether what was appended, and the file's name, are on the disk."""
+        return self._synced == self.size
+
     def fsync(self) -> None:
         """Returns when what was appended, and the file's name, are on the disk; raises OSError otherwise."""
-        if self._synced == self.size:
+        if self.synced:
             return
         os.fsync(self._open())
         if not self._named_on_disk:

@@ -146,12 +146,17 @@ class RunFiles:
         return file
 
     def _fsync(self, run: str) -> OSError | None:
+        if self._files[run].synced:
+            return None
+        ended = run not in self._open
         try:
             self._file(run).fsync()
         except FileVanishedError:
             self._forget(run)
         except OSError as error:
             return error
+        if ended:
+            self.end(run)
         return None
 
     def _directory(self, run: str) -> str:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def test_names_are_unique_across_processes(tmp_path: Path) -> None:
 def test_a_name_that_is_taken_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same second, host, process number and counter, as in two containers: the next number is taken."""
     monkeypatch.setattr(event_file, "_counter", iter([7, 7, 8]))
-    monkeypatch.setattr(event_file.time, "time", lambda: 1.6e9)
+    monkeypatch.setattr(time, "time", lambda: 1.6e9)
     first = EventFile(str(tmp_path))
     before = Path(first.path).read_bytes()
     second = EventFile(str(tmp_path))
@@ -121,7 +122,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     monkeypatch.setattr(event_file, "_counter", iter([1, 1, 2, 3]))
-    monkeypatch.setattr(event_file.time, "time", lambda: 1.6e9)
+    monkeypatch.setattr(time, "time", lambda: 1.6e9)
     first = EventFile(str(tmp_path / "elsewhere"))
     first.close()
     name = os.path.basename(first.path)

@@ -100,6 +100,21 @@ def test_fsync_of_a_removed_file_is_no_error(tmp_path: Path) -> None:
     files.close()
 
 
+@needs_proc
+def test_fsync_leaves_ended_runs_closed(tmp_path: Path) -> None:
+    """It opens what has to be synced and closes it again; what is synced already is not touched."""
+    before = open_event_files()
+    files = RunFiles(str(tmp_path))
+    files.append(None, RECORD)
+    for k in range(5):
+        files.append(str(tmp_path / str(k)), RECORD)
+        files.end(str(tmp_path / str(k)))
+    files.fsync()
+    files.fsync()
+    assert open_event_files() - before == 1
+    files.close()
+
+
 def test_fsync_goes_on_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One bad disk does not keep the other runs from theirs."""
     files = RunFiles(str(tmp_path))

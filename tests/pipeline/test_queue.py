@@ -252,8 +252,8 @@ def test_device_memory_is_bounded_like_payload() -> None:
         queue.put(item)
     assert len(queue.items) == 2
     assert queue.device_bytes == queue.peak_device_bytes == 8 * MIB
-    for item in queue.pop(10):
-        queue.release(item)
+    for taken in queue.pop(10):
+        queue.release(taken)
     assert queue.device_bytes == queue.payload == 0
     assert queue.peak_device_bytes == 8 * MIB
 
@@ -369,7 +369,7 @@ def test_room_that_comes_just_before_the_sleep_is_seen() -> None:
 
     real = threading.Lock
     try:
-        threading.Lock = Ticket  # type: ignore[assignment, misc]
+        threading.Lock = Ticket  # type: ignore[assignment]
         queue.items.extend(map(scalar, range(5)))
         queue.attend()
     finally:

@@ -105,7 +105,7 @@ def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], objec
         return lambda: method(torch.nn.Linear(2, 2), torch.zeros(1, 2))
     if name == "add_onnx_graph" and isinstance(target, SummaryWriter):
         pytest.importorskip("onnx")
-    extra = EXTRA.get(name, lambda directory: {})(Path(target.get_logdir()))
+    extra = EXTRA[name](Path(target.get_logdir())) if name in EXTRA else {}
     wanted = [
         parameter.name
         for parameter in inspect.signature(method).parameters.values()

@@ -190,7 +190,7 @@ def test_a_wrong_timeout_is_refused(
     writer = SummaryWriter(tmp_path)
     with pytest.raises(error, match="timeout must be"):
         getattr(writer, method)(timeout)
-    writer.close(np.float32(60))
+    writer.close(float(np.float32(60)))
 
 
 @pytest.mark.parametrize("barrier", [SummaryWriter.flush, SummaryWriter.close])
