@@ -69,8 +69,7 @@ def uninstall() -> None:
 def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWriter:
     directory, settings = _settings(original, kind)
     _put_aside(original, kind)
-    cls = stand_in(type(original))
-    writer = cls.__new__(cls)
+    writer = object.__new__(stand_in(type(original)))  # its own `__new__` may want a subclass's arguments
     kind.writer.__init__(writer, directory, **{**settings, **options})
     # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
     if kind is TENSORBOARDX or hasattr(original, "_projector_config"):

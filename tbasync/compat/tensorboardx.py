@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import TbasyncWarning
 from ..files.paths import sub_run
+from ..integrations.torch_compile import not_compiled, skip_frames
 from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_scalar
 from ..pipeline.items import Metrics
@@ -42,6 +43,7 @@ def clean_tag(tag: str) -> str:
     return _ILLEGAL.sub("_", tag).lstrip("/")
 
 
+@not_compiled
 class TensorboardXWriter(SummaryWriter):
     """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; otherwise `SummaryWriter`.
 
@@ -87,6 +89,7 @@ class TensorboardXWriter(SummaryWriter):
             options["write_to_disk"] = False
         directory = log_dir if logdir is None else logdir
         super().__init__(directory, comment, purge_step, max_queue, flush_secs, filename_suffix, **options)
+        skip_frames(TensorboardXWriter)
         self.scalar_dict: dict[str, list[list[Any]]] = {}
         self._points = 0
         self._warned: set[str] = set()

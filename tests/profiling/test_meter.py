@@ -209,6 +209,17 @@ def test_reads_are_counted_as_waits(clock: Clock) -> None:
     assert "Tensor.item" in {site.method for site in figures.sites}
 
 
+def test_reads_of_other_threads_are_not_ours(clock: Clock) -> None:
+    """A writer's thread reads what it has been given: that is on nobody's critical path."""
+    meter = Meter()
+    item = meter.reading("Tensor.item", Tensor.item, lambda tensor, _: tensor.away, False)
+    thread = threading.Thread(target=lambda: item(Tensor(clock, True)))
+    thread.start()
+    thread.join()
+    figures = result(meter, 1, {})
+    assert (figures.reads, figures.sites) == ([], [])
+
+
 def test_moves_count_only_when_they_wait(clock: Clock) -> None:
     """`.cpu()` of a tensor that is there already is no read."""
     meter = Meter()

@@ -184,6 +184,28 @@ def test_comet_is_answered(tmp_path: Path) -> None:
         TensorboardXWriter(str(tmp_path), comet_config={"project_name": "x", "disabled": False}).close()
 
 
+def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:
+    """torch.compile traces nothing of the writer's methods, cleaned and reordered ones included."""
+    torch = pytest.importorskip("torch")
+    from torch._dynamo.testing import CompileCounter
+
+    writer = TensorboardXWriter(str(tmp_path))
+
+    def step(x: Any) -> Any:
+        loss = (x * x).sum()
+        writer.add_scalar("a loss", loss, 1)
+        writer.add_histogram("some values", x, 1)
+        return loss * 2
+
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    compiled = torch.compile(step, backend=counter, dynamic=False)
+    assert [float(compiled(torch.full((4,), 2.0))) for _ in range(3)] == [32, 32, 32]
+    writer.close()
+    assert counter.frame_count == 2
+    assert runs.scalars(tmp_path) == {"a_loss": [(1, 16.0)] * 3}
+
+
 def test_nothing_on_the_disk(tmp_path: Path) -> None:
     """`write_to_disk=False`, given to the constructor or to the writer that is wrapped: no file, no error."""
     if "write_to_disk" not in inspect.signature(tbasync.SummaryWriter).parameters:

@@ -211,16 +211,25 @@ def test_an_unwritable_directory_is_said_at_once(original: type, tmp_path: Path)
 @either
 def test_a_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
     """The copy is a stand-in for the same class, and writes a file of its own in the same directory."""
-    try:
-        pickle.dumps(SummaryWriter(tmp_path / "own"))
-    except TypeError:
-        pytest.skip("tbasync's writers cannot be pickled yet")
     with tbasync.wrap(original(str(tmp_path / "run"))) as wrapped:
         wrapped.add_scalar("loss", 1.0, 1)
         with pickle.loads(pickle.dumps(wrapped)) as copy:
             assert type(copy) is type(wrapped)
             copy.add_scalar("loss", 2.0, 2)
     assert sorted(runs.scalars(tmp_path / "run")["loss"]) == [(1, 1.0), (2, 2.0)]
+
+
+@either
+def test_a_null_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
+    """On a rank that does not write the stand-in writes nothing, and neither does its copy."""
+    wrapped = tbasync.wrap(original(str(tmp_path)), ranks=0, rank=1)
+    files = len(list(tmp_path.iterdir()))
+    for writer in (wrapped, pickle.loads(pickle.dumps(wrapped))):
+        assert isinstance(writer, original)
+        writer.add_scalar("loss", 1.0, 1)
+        writer.add_text("text", "x")
+        writer.close()
+    assert len(list(tmp_path.iterdir())) == files
 
 
 @either
