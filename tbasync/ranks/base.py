@@ -18,7 +18,9 @@ from .team import Reduction, Team
 
 # Of a closing caller's timeout, the part spent on other ranks: the rest is for what this one has to write.
 _FOR_OTHERS = 0.8
-# Of that, the same for trying to write at all while files cannot be written.
+# How much longer than that an exchange may take to end.
+_GRACE_SECONDS = 2.0
+# Of the timeout, the same for trying to write at all while files cannot be written.
 _TRYING = 0.9
 
 
@@ -145,11 +147,11 @@ class ReducingPipeline(Pipeline):
 
     def _put_last(self, closing: Closing) -> None:
         if closing.first():
-            self._before_last()
+            self._stop_listening()
             self.queue.put_barrier(closing.barrier)
 
-    def _before_last(self) -> None:
-        """Called once before the last barrier is put."""
+    def _stop_listening(self) -> None:
+        """Called once before the last barrier is put: nothing of the exchange may come after it."""
 
     def wait_for(self, barrier: Barrier, timeout: float | None) -> bool:
         """Waits for a barrier; see `Pipeline.wait_for`. A hung store delays the last one, but not for ever."""
@@ -157,7 +159,8 @@ class ReducingPipeline(Pipeline):
         if closing is None or closing.barrier is not barrier:
             return super().wait_for(barrier, timeout)
         patience = Patience(timeout, self.team.timeout)
-        self._exchange.join(min(patience.for_others(), closing.patience.for_others()))
+        # By then it ends of itself, if it does not hang in a request.
+        self._exchange.join(min(patience.for_others(), closing.patience.for_others() + _GRACE_SECONDS))
         self._put_last(closing)
         return super().wait_for(barrier, patience.left())
 

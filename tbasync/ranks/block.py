@@ -249,6 +249,7 @@ def merge(sections: Iterable[Section]) -> list[Section]:
 
 def _merge_generation(sections: Sequence[Section]) -> Section:
     origins = [section.origins[0] for section in sections]
+    sections = sorted(sections, key=lambda section: section.origins[0].rank)
     tables = [section.table for section in sections if section.table is not None]
     if len(tables) < 2:
         return Section(origins, tables[0] if tables else None)

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..pipeline.items import Summary
 from ..pipeline.stats import Reductions
 from ..pipeline.worker import Columns, Worker
 from .block import Block, Section, Table
-from .groups import Groups, Ready
+from .groups import Groups
 from .reports import (
     PLAIN,
     Overrides,
@@ -27,11 +26,9 @@ from .reports import (
     write_apart,
 )
 from .roster import Roster
+from .rows import Bools, Floats, Ready
 from .series import KnownSeries
 from .team import Reduction, Team
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _FUNCTIONS: Mapping[Reduction, Callable[..., Any]] = {
     "mean": np.mean,
@@ -136,8 +133,8 @@ class Reducer:
         self.held += len(columns.tags)
         self._roster.note_own(closed=False)
         self._groups.put(
-            [numbers[tag] for tag in columns.tags],
-            columns.steps,
+            np.array([numbers[tag] for tag in columns.tags], np.intp),
+            np.array(columns.steps, np.int64),
             np.array(columns.wall_times),
             self._ranks,
             np.array(columns.values, np.float64).reshape(-1, 1),
@@ -182,10 +179,9 @@ class Reducer:
 
     def _put_table(self, table: Table, behind: float, now: float) -> None:
         """Takes a table of other ranks, whose clock is `behind` this one by so many seconds."""
-        numbers = self._known.numbers_of(table.series)[table.numbers]
         self._groups.put(
-            numbers.tolist(),
-            table.steps.tolist(),
+            self._known.numbers_of(table.series)[table.numbers],
+            table.steps,
             table.wall_times + behind,
             table.ranks,
             table.values,
@@ -198,8 +194,7 @@ class Reducer:
     def write_ready(self, *, everything: bool = False) -> None:
         """Writes the groups that need not wait, or all that hold something new."""
         now = time.monotonic()
-        ready = self._groups.take(self._roster.alive(now), now, everything=everything)
-        if ready.steps.size:
+        for ready in self._groups.take(self._roster.alive(now), now, everything=everything):
             self._count(ready)
             self._write(ready)
         self._waiting = self._groups.waiting

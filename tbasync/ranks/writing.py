@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from ..errors import WriterStalledError
@@ -19,6 +20,8 @@ class WritingPipeline(ReducingPipeline):
 
     def _build_side(self) -> Side:
         self._told = self._taken = 0
+        self._deaf = False
+        self._telling = threading.Lock()
         self._drained = False
         self._reducer = Reducer(self.team, self.options.log_dir, self.overrides, self._worker)
         self._worker.diversion = self._reducer
@@ -32,8 +35,10 @@ class WritingPipeline(ReducingPipeline):
     def hear(self, blocks: list[Block]) -> None:
         """Has the worker take what other ranks sent, in its turn."""
         if blocks or self._reducer.waits:
-            self._told += 1
-            self._submit(lambda: self._take(blocks))
+            with self._telling:  # or it could come after the last barrier, and start the next worker
+                if not self._deaf:
+                    self._told += 1
+                    self._submit(lambda: self._take(blocks))
 
     def keeps_up(self) -> bool:
         """Whether the worker has taken what was heard before."""
@@ -86,7 +91,14 @@ class WritingPipeline(ReducingPipeline):
     def _settled(self) -> bool:
         return self._drained and self.keeps_up() and self._reducer.settled
 
-    def _before_last(self) -> None:
+    def _start_exchange(self) -> None:
+        if self._closing is None:
+            self._deaf = False
+        super()._start_exchange()
+
+    def _stop_listening(self) -> None:
+        with self._telling:
+            self._deaf = True
         unmet = self._reducer.stats().unmet
         if unmet:
             self._faults.note(

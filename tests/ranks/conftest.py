@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from .support import Job
+from .support import Job, wait_until
 
 
 @pytest.fixture
@@ -20,3 +22,10 @@ def make_job(monkeypatch, tmp_path):
     for job in jobs:
         job.store.broken = None
         job.close()
+
+
+@pytest.fixture(autouse=True)
+def no_exchange_is_left():
+    """Every exchange ends with its writer."""
+    yield
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "tbasync-ranks"])

@@ -23,17 +23,18 @@ def put(groups, rows, ranks, now=0.0, present=None, values=None):
         values = np.array([[100 * s + step + r / 8 for r in ranks.tolist()] for s, step in rows], float)
     values = np.asarray(values, float).reshape(len(rows), len(ranks))
     series, steps = [row[0] for row in rows], [row[1] for row in rows]
-    groups.put(series, steps, np.arange(len(rows)) + 0.5, ranks, values, present, now)
+    names = np.array(series, np.intp), np.array(steps, np.int64)
+    groups.put(*names, np.arange(len(rows)) + 0.5, ranks, values, present, now)
 
 
 def take(groups, alive=ALL, now=0.0, everything=False):
     """What is ready: a list of (series, step, {rank: value}, ranks before)."""
-    ready = groups.take(np.asarray(alive, bool), now, everything=everything)
     taken = []
-    for row in range(len(ready.steps)):
-        ranks = np.flatnonzero(ready.present[row]).tolist()
-        values = {rank: float(ready.values[row, rank]) for rank in ranks}
-        taken.append((int(ready.series[row]), int(ready.steps[row]), values, int(ready.before[row])))
+    for ready in groups.take(np.asarray(alive, bool), now, everything=everything):
+        for row in range(len(ready.steps)):
+            ranks = np.flatnonzero(ready.present[row]).tolist()
+            values = {rank: float(ready.values[row, rank]) for rank in ranks}
+            taken.append((int(ready.series[row]), int(ready.steps[row]), values, int(ready.before[row])))
     return taken
 
 
@@ -95,13 +96,14 @@ def test_what_is_flushed_is_written_again_when_it_is_complete():
 def test_wall_times_and_own_values():
     """The own rank's wall time counts where it has reported, and each of its values is told once."""
     groups = Groups(WORLD, 1, 10.0)
-    groups.put([0, 0], [1, 2], np.array([5.0, 6.0]), np.array([0]), np.zeros((2, 1)), None, 0.0)
-    groups.put([0], [2], np.array([7.0]), np.array([1]), np.zeros((1, 1)), None, 0.0)
-    ready = groups.take(ALL, 0.0, everything=True)
+    two, one = np.array([1, 2]), np.array([2])
+    groups.put(np.array([0, 0]), two, np.array([5.0, 6.0]), np.array([0]), np.zeros((2, 1)), None, 0.0)
+    groups.put(np.array([0]), one, np.array([7.0]), np.array([1]), np.zeros((1, 1)), None, 0.0)
+    (ready,) = groups.take(ALL, 0.0, everything=True)
     assert ready.wall_times.tolist() == [5.0, 7.0]
     assert ready.own.tolist() == [False, True]
-    groups.put([0, 0], [1, 2], np.array([8.0, 9.0]), np.array([2]), np.zeros((2, 1)), None, 0.0)
-    ready = groups.take(ALL, 0.0)
+    groups.put(np.array([0, 0]), two, np.array([8.0, 9.0]), np.array([2]), np.zeros((2, 1)), None, 0.0)
+    (ready,) = groups.take(ALL, 0.0)
     assert (ready.steps.tolist(), ready.own.tolist()) == ([2], [False])
 
 
@@ -115,6 +117,18 @@ def test_memory_is_bounded(monkeypatch):
     assert groups.crowded
     assert [row[1] for row in take(groups)] == list(range(10))
     assert len(groups) == 1024
+
+
+def test_large_worlds_are_read_in_pieces(monkeypatch):
+    """A piece is of a bounded size, whatever the number of ranks and groups."""
+    monkeypatch.setattr(module, "_PIECE", 10 * WORLD)
+    groups = Groups(WORLD, 0, 10.0)
+    put(groups, [(0, step) for step in range(95)], [0, 1])
+    put(groups, [(0, step) for step in range(95)], [2])
+    pieces = list(groups.take(ALL, 0.0))
+    assert [len(piece.steps) for piece in pieces] == [10] * 9 + [5]
+    put(groups, [(0, step) for step in range(100, 135)], [0, 1])
+    assert len(take(groups, [True, True, False])) == 35
 
 
 reports = st.tuples(
