@@ -224,9 +224,10 @@ def main(arguments: list[str]) -> None:
         return
     options = dict(one.lstrip("-").split("=", 1) for one in arguments[1:])
     runs, maker = int(options.get("runs", "10000")), random.Random(int(options.get("seed", "0")))
-    for _ in range(runs):
+    for number in range(1, runs + 1):
         one_input(maker.randbytes(maker.randrange(maker.choice((10, 20, 40, 80, 160)))))
-    print(f"{runs:,} inputs held")
+        if number % 10_000 == 0 or number == runs:
+            print(f"{number:,} inputs held", flush=True)
 
 
 if __name__ == "__main__":
