@@ -129,7 +129,8 @@ class SummaryWriter(
                 `"raise"` loses the value and raises `QueueFullError`.
             on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
                 and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
-                call of any method as well; a callable is given the exception, on the writer thread.
+                call of any method as well; a callable is given the exception, on the thread that met it: the
+                writer thread, as a rule.
             fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
                 system; for machines that may lose power.
             install_sigterm: drain when the process is sent SIGTERM, for ten seconds at most, and then do what

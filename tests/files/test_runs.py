@@ -195,6 +195,25 @@ def test_a_log_dir_that_is_a_link_is_the_users_choice(tmp_path: Path) -> None:
     assert not list(second.iterdir())
 
 
+def test_a_link_planted_in_place_of_the_run_is_not_followed(tmp_path: Path) -> None:
+    """A removed directory is made again, but not through a link that somebody has put there."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root = tmp_path / "root"
+    files = RunFiles(str(root))
+    files.append(None, RECORD)
+    shutil.rmtree(root)
+    root.symlink_to(elsewhere)
+    for _ in range(2):
+        with pytest.raises(OSError, match="leads out of the run's directory"):
+            files.append(None, RECORD)
+    assert not list(elsewhere.iterdir())
+    root.unlink()
+    files.append(None, RECORD)
+    assert count(root) == 1
+    files.close()
+
+
 # -- files beside the event files --------------------------------------------------------------------------
 
 

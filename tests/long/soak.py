@@ -35,7 +35,9 @@ THREADS = 8
 # A torch model is traced, and a figure drawn, in tens of milliseconds: the soak is of the pipeline.
 LEFT_OUT = {*BARRIERS, "add_graph", "add_onnx_graph", "add_openvino_graph", "add_figure", "use_metadata"}
 MOST_GROWTH_MIB = 40
-MOST_MORE_HANDLES = 8  # the main run, the sub-runs of add_scalars, and trials' runs that are just being written
+MOST_MORE_HANDLES = (
+    8  # the main run, the sub-runs of add_scalars, and trials' runs that are just being written
+)
 FAULTS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
 
 

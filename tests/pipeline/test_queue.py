@@ -539,6 +539,20 @@ def test_a_barrier_is_answered_once() -> None:
     assert not queue.barriers
 
 
+def test_payload_that_is_half_full_hurries_the_worker() -> None:
+    """So does memory, on the host or on a device."""
+    for device in (False, True):
+        queue, host = make("block", capacity=10 * MIB, device_capacity=10 * MIB, max_items=100)
+        queue.gather()
+        for _ in range(2):
+            assert not queue.urgent
+            item = payload(1 if device else 3 * MIB)
+            item.device_bytes = 3 * MIB if device else 0
+            queue.put(item)
+        assert queue.urgent
+        assert host.rings == 1
+
+
 def test_a_queue_that_is_half_full_hurries_the_worker() -> None:
     """It does not wait out its interval while pushes are about to block."""
     queue, host = make("block", max_items=100)
