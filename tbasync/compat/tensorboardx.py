@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import re
 import warnings
@@ -19,6 +18,7 @@ from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_scalar
 from ..pipeline.items import Metrics
 from ..writer import SummaryWriter
+from .exported_scalars import ExportedScalars
 
 # tensorboardX/summary.py: what it replaces in a tag. It does so for scalars and these kinds, and no others.
 _ILLEGAL = re.compile(r"[^-/\w.]")
@@ -34,8 +34,6 @@ _ORDERS = {
 
 # Cleaned tags are remembered, up to this many: a script may make up new ones for ever.
 _MOST_TAGS = 1 << 16
-# Points kept for `export_scalars_to_json`; tensorboardX lets them grow for ever.
-_MOST_POINTS = 100_000
 
 
 def clean_tag(tag: str) -> str:
@@ -45,12 +43,7 @@ def clean_tag(tag: str) -> str:
 
 @not_compiled
 class TensorboardXWriter(SummaryWriter):
-    """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; otherwise `SummaryWriter`.
-
-    Attributes:
-        scalar_dict: what `add_scalars` has logged since the last `export_scalars_to_json`: sub-run's
-            directory -> [wall time, step, value] of each point. At most 100,000 points in all.
-    """
+    """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; else `SummaryWriter`."""
 
     # What tensorboardX's own methods look at, should one be called that tbasync does not have.
     _comet_config: Mapping[str, object] = {"disabled": True}
@@ -90,9 +83,7 @@ class TensorboardXWriter(SummaryWriter):
         directory = log_dir if logdir is None else logdir
         super().__init__(directory, comment, purge_step, max_queue, flush_secs, filename_suffix, **options)
         skip_frames(TensorboardXWriter)
-        self.scalar_dict: dict[str, list[list[Any]]] = {}
-        self._points = 0
-        self._warned: set[str] = set()
+        self._exported = ExportedScalars()
         self._clean_tags: dict[str, str] = {}
 
     def add_scalar(  # type: ignore[override]
@@ -173,46 +164,35 @@ class TensorboardXWriter(SummaryWriter):
             super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
             return
         step, wall_time = self._moment(global_step, walltime)
-        values = {
-            sub_run(self.log_dir, f"{main_tag}/{key}"): freeze_scalar(value, f"the value of {key!r}")
+        values = [
+            (sub_run(self.log_dir, f"{main_tag}/{key}"), freeze_scalar(value, f"the value of {key!r}"))
             for key, value in tag_scalar_dict.items()
-        }
-        for run, value in values.items():
+        ]
+        for run, frozen in values:
             self._note_run(run)
+            value = self._exported.add(run, wall_time, None if global_step is None else step, frozen)
             waits = (value,) if isinstance(value, Deferred) else ()
             self._queue.put(Metrics(run, {tag: value}, step, wall_time, waits))
-            self._remember(run, [wall_time, None if global_step is None else step, value])
+
+    @property
+    def scalar_dict(self) -> dict[str, list[list[Any]]]:
+        """What `add_scalars` has logged since the last export.
+
+        Sub-run's directory -> [wall time, step, value] of each point, at most 100,000 points in all. A value
+        that was on a device is None until it has been written.
+        """
+        return self._exported.points
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
         """Writes `scalar_dict` to a file, as JSON, and empties it.
 
         Raises:
             OSError: the file cannot be written; nothing is forgotten then.
+            LoggingError: as `flush()`, which is called if there are values that were on a device.
         """
-        with open(path, "w") as file:
-            json.dump(self.scalar_dict, file)
-        self.scalar_dict = {}
-        self._points = 0
-
-    def _remember(self, run: str, point: list[Any]) -> None:
-        if self._points >= _MOST_POINTS:
-            self._warn_of_export(f"holds {_MOST_POINTS:,} points and takes no more")
-        elif isinstance(point[-1], Deferred):
-            self._warn_of_export("takes no values that are on a device")
-        else:
-            self._points += 1
-            self.scalar_dict.setdefault(run, []).append(point)
-
-    def _warn_of_export(self, reason: str) -> None:
-        if reason in self._warned:
-            return
-        self._warned.add(reason)
-        warnings.warn(
-            f"scalar_dict {reason}: the event files will have all that add_scalars logs, but "
-            "export_scalars_to_json will not",
-            TbasyncWarning,
-            stacklevel=4,
-        )
+        if self._exported.awaits:
+            self.flush()
+        self._exported.export(path)
 
     def _cleaned(self, tag: str) -> str:
         check_tag(tag)
