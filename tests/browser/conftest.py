@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.chromium import chromium, optimised
+from tests.browser.pages import Picture, Visit
 from tests.demo.shown import python
 from tests.support.tensorboard_server import TensorBoard, tensorboard
 
@@ -60,7 +61,7 @@ def page(context: Any, demo: Demo) -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(page: Any, demo: Demo) -> Callable[[str], Any]:
+def visit(page: Any, demo: Demo) -> Visit:
     """Goes to a dashboard: `page = visit("scalars")`."""
 
     def go(dashboard: str) -> Any:
@@ -71,13 +72,14 @@ def visit(page: Any, demo: Demo) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def picture(page: Any, request: pytest.FixtureRequest) -> Callable[[str], None]:
+def picture(page: Any, request: pytest.FixtureRequest) -> Picture:
     """Takes a picture of the page under a name, if --screenshots asks for pictures."""
     folder: Path | None = request.config.getoption("screenshots")
 
     def take(name: str) -> None:
         if folder is None:
             return
+        page.mouse.move(0, 0)  # no tooltips
         folder.mkdir(parents=True, exist_ok=True)
         file = optimised(page.screenshot(animations="disabled"))
         assert len(file) < LARGEST

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tests.browser.chromium import PATIENCE
 
 Visit = Callable[[str], Any]  # goes to a dashboard and returns the page
@@ -39,6 +42,11 @@ def tooltip(page: Any, chart: Any, column: str) -> list[dict[str, str]]:
     names = table.locator("th").all_inner_texts()
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def coloured(picture: NDArray[np.uint8]) -> int:
+    """How many pixels of [H, W, 3] are no shade of grey."""
+    return int((np.ptp(picture, axis=2) > 20).sum())
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.browser.chromium import WIDTH
 from tests.browser.pages import Picture, Visit, card, filter_tags
 from tests.support.tensorboard_server import TensorBoard, needs_tensorboard
 
@@ -39,6 +40,7 @@ def test_images(visit: Visit, board: TensorBoard, picture: Picture) -> None:
         expect(shown).to_contain_text(f"step {step}")
         expect(shown.locator("img")).to_have_js_property("naturalWidth", pixels.shape[1])
         assert np.array_equal(decoded(shown.locator("img")), np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    page.set_viewport_size({"width": WIDTH, "height": 1120})  # for the second row, too
     picture("images")
 
 

@@ -42,6 +42,7 @@ def test_graphs(visit: Visit, picture: Picture) -> None:
         return heights == sorted(heights, reverse=True)  # data flows upwards
 
     eventually(in_a_row)  # once the boxes have stopped moving
+    page.locator("tf-graph-scene").click(position={"x": 20, "y": 400})  # selects nothing
     picture("graphs")
     node(page, "Sequential/Linear[output]").dblclick()
     expect(node(page, "Sequential/Linear[output]/weight")).to_be_attached()
