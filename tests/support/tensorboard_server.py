@@ -190,8 +190,12 @@ def _pixels(file: bytes) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def tensorboard(log_dir: Path, *, fast: bool = True, reload_seconds: int = 1) -> Iterator[TensorBoard]:
+def tensorboard(
+    log_dir: Path, *, fast: bool = True, reload_seconds: int = 1, within: Path | None = None
+) -> Iterator[TensorBoard]:
     """TensorBoard on `log_dir`, on a free port of loopback; it and its data server are gone afterwards.
+
+    A relative `log_dir` counts from the folder `within`; TensorBoard's pages show it as it is given.
 
     `fast` chooses its reader of event files: the data server in Rust, its default where that is installed, or
     the one in Python. Both read anew every `reload_seconds`.
@@ -201,7 +205,7 @@ def tensorboard(log_dir: Path, *, fast: bool = True, reload_seconds: int = 1) ->
     command += ["--load_fast", "true" if fast else "false"]
     settings = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
     with TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=settings, start_new_session=True)
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=settings, cwd=within, start_new_session=True)
         try:
             yield TensorBoard(_url(process, said))
         finally:
