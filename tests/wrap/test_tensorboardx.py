@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import tbasync
 from tbasync import TbasyncWarning
-from tbasync.compat import tensorboardx
+from tbasync.compat import exported_scalars, tensorboardx
 from tbasync.compat.tensorboardx import TensorboardXWriter, clean_tag
 
 pytest.importorskip("tensorboardX")
@@ -159,12 +159,10 @@ def test_scalars_stay_in_the_directory(tmp_path: Path) -> None:
     assert set(runs.read(tmp_path)) == {"run"}
 
 
-def test_the_export_is_bounded(tmp_path: Path) -> None:
+def test_the_export_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scalar_dict` stops at its bound, says so once, and takes points again after an export."""
-    with (
-        TensorboardXWriter(str(tmp_path), keep_scalars=5) as writer,
-        warnings.catch_warnings(record=True) as said,
-    ):
+    monkeypatch.setattr(exported_scalars, "_MOST_POINTS", 5)
+    with TensorboardXWriter(str(tmp_path)) as writer, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for step in range(10):
             writer.add_scalars("m", {"a": 1.0, "b": 2.0}, step)
@@ -177,6 +175,32 @@ def test_the_export_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no such"):
         writer.export_scalars_to_json(tmp_path / "no such" / "file.json")
     assert writer.scalar_dict
+
+
+def test_values_on_a_device_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are entered when the writer thread has fetched them, in their order, and the push does not wait."""
+    torch = pytest.importorskip("torch")
+    from tbasync.pipeline import frameworks
+
+    from ..support.delayed_device import DelayedDevice
+
+    device = DelayedDevice()
+    monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
+    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
+    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    device.gate.clear()
+    writer = TensorboardXWriter(str(tmp_path))
+    for step in range(4):
+        value = torch.tensor(step * 0.5) if step % 2 else step * 0.5
+        writer.add_scalars("loss", {"train": value}, step)
+    (points,) = writer.scalar_dict.values()
+    assert [point[2] for point in points] == [0.0, None, 1.0, None]
+    device.gate.set()
+    writer.export_scalars_to_json(tmp_path / "all.json")
+    (exported,) = json.loads((tmp_path / "all.json").read_text()).values()
+    assert [point[1:] for point in exported] == [[step, step * 0.5] for step in range(4)]
+    writer.close()
+    assert runs.scalars(tmp_path)["loss/train/loss"] == [(step, step * 0.5) for step in range(4)]
 
 
 def test_comet_is_answered(tmp_path: Path) -> None:
