@@ -3,6 +3,7 @@
 from ._version import __version__
 from .encode.accumulator import Histogram
 from .errors import LoggingError, QueueFullError, TbasyncError, TbasyncWarning, WriterStalledError
+from .files.reader import read
 from .global_writer import GlobalSummaryWriter
 from .pipeline.stats import Stats
 from .wrap import install, uninstall, wrap
@@ -20,6 +21,7 @@ __all__ = [
     "WriterStalledError",
     "__version__",
     "install",
+    "read",
     "uninstall",
     "wrap",
 ]

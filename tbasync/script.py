@@ -100,7 +100,10 @@ def _absolute(path: str) -> str:
 
 
 def _compile(source: bytes, path: str) -> CodeType:
-    return compile(source, path, "exec", dont_inherit=True)
+    try:
+        return compile(source, path, "exec", dont_inherit=True)
+    except ValueError as error:  # null bytes, before Python 3.12
+        raise SyntaxError(str(error)) from None
 
 
 def _runpy(module: str, *, alter_argv: bool) -> None:

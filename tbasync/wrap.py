@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, TypeVar, cast
 
-from .compat import installation
+from .compat import embeddings, installation
 from .compat.installation import Installed
 from .compat.kinds import TENSORBOARDX, TORCH, Kind, kind_of, stand_in
 from .compat.replay import Replayed
@@ -69,9 +69,11 @@ def uninstall() -> None:
 def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWriter:
     directory, settings = _settings(original, kind)
     _put_aside(original, kind)
-    cls = stand_in(type(original))
-    writer = cls.__new__(cls)
+    writer = object.__new__(stand_in(type(original)))  # its own `__new__` may want a subclass's arguments
     kind.writer.__init__(writer, directory, **{**settings, **options})
+    # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
+    if kind is TENSORBOARDX or hasattr(original, "_projector_config"):
+        writer._embeddings = embeddings.listed(writer.log_dir)
     # What a subclass keeps about itself, and what the package's own methods keep from call to call.
     for name, value in vars(original).items():
         if not hasattr(writer, name):

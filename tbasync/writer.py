@@ -22,6 +22,7 @@ from .methods.kept_scalars import KeptScalars, Points, check_keep_scalars
 from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
+from .pipeline import sigterm
 from .pipeline.faults import OnError
 from .pipeline.freeze import freeze_step
 from .pipeline.pipeline import Options, Pipeline
@@ -97,6 +98,7 @@ class SummaryWriter(
         on_full: OnFull = "block",
         on_error: OnError = "warn",
         fsync: bool = False,
+        install_sigterm: bool = False,
         ranks: Ranks = None,
         rank: int | None = None,
         reduce: Reduce = None,
@@ -127,9 +129,12 @@ class SummaryWriter(
                 `"raise"` loses the value and raises `QueueFullError`.
             on_error: what becomes of a failure to log: `"warn"` says each cause once as a `TbasyncWarning`
                 and raises `LoggingError` in the next `flush()` or `close()`; `"raise"` raises it in the next
-                call of any method as well; a callable is given the exception, on the writer thread.
+                call of any method as well; a callable is given the exception, on the thread that met it: the
+                writer thread, as a rule.
             fsync: every `flush()`, and `close()`, waits until all is on the disk, not only with the operating
                 system; for machines that may lose power.
+            install_sigterm: drain when the process is sent SIGTERM, for ten seconds at most, and then do what
+                the signal did before; for jobs that are preempted. On the main thread only.
             ranks: which processes of the job write: a rank or several, each of which then has a sub-run
                 `rank<k>` of its own. The others get a null writer: no file, no thread, and every call does
                 nothing. None is every process that constructs a writer.
@@ -177,14 +182,17 @@ class SummaryWriter(
             fsync=fsync,
             anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
         )
+        if install_sigterm:
+            sigterm.install()
         if role.team is None:
             pipeline = Pipeline(options, self.purge_step)
         else:
             pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
         self._attach(pipeline)
+        if install_sigterm:
+            sigterm.drain(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
-        self._defaults = (0, None)
         self._embeddings = []
 
     def _keep(self, points: int) -> None:
@@ -196,6 +204,7 @@ class SummaryWriter(
         skip_frames(SummaryWriter)
         self._pipeline = pipeline
         self._queue = pipeline.queue
+        self._defaults = (0, None)
         self._writers = {}
         self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
@@ -205,7 +214,7 @@ class SummaryWriter(
 
         It creates its file, in the same directory and with the same options, when something is logged to it.
         """
-        own = {"_pipeline", "_queue", "_writers", "_finalizer", "add_scalar"}
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_defaults", "add_scalar"}
         state = {name: value for name, value in vars(self).items() if name not in own}
         return {**state, "_options": self._pipeline.options}
 

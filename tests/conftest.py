@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -10,6 +11,12 @@ from hypothesis import settings
 # Deterministic, and without a deadline: a shared machine may stall for longer than any example takes.
 settings.register_profile("tbasync", deadline=None, derandomize=True)
 settings.load_profile("tbasync")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", type=Path, metavar="DIR", help="where the browser tests leave pictures of what they saw"
+    )
 
 
 @pytest.fixture(scope="session")

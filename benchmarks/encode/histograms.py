@@ -64,7 +64,7 @@ def _conv(before: int, after: int, size: int) -> list[tuple[int, ...]]:
 
 
 def _cifar_resnet() -> list[tuple[int, ...]]:
-    """The first 200 parameters of the ResNet with 11 blocks a stage, for CIFAR's images (arXiv:1512.03385)."""
+    """The first 200 parameters of the ResNet of 11 blocks a stage, for CIFAR's images (arXiv:1512.03385)."""
     shapes, before = _conv(3, 16, 3), 16
     for width in (16, 32, 64):
         for _ in range(11):

@@ -174,7 +174,8 @@ def main() -> None:
         path, sample = Path(directory, "run", "events.out.tfevents.1"), Path(directory, "sample.tfevents")
         path.parent.mkdir()
         count = make_file(path, arguments.megabytes * 1_000_000, arguments.kind)
-        sample.write_bytes(path.read_bytes()[:SAMPLE])
+        with path.open("rb") as file:
+            sample.write_bytes(file.read(SAMPLE))
         size = path.stat().st_size
         print(
             f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}"

@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ._errors import CommandError
+
 Advance = Callable[[int], object]
-
-
-class NothingFound(Exception):
-    """A path leads to no event file; the message says which."""
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -29,21 +27,21 @@ def expand(paths: list[str], *, follow_links: bool, on_error: Callable[[OSError]
     """The event files that the paths mean, each once.
 
     Raises:
-        NothingFound: a path does not exist, or is a directory without event files.
+        CommandError: a path does not exist, or is a directory without event files.
     """
     from ..files.tree import event_files
 
     found = dict[Path, None]()
     for path in paths:
         if not os.path.lexists(path):
-            raise NothingFound(f"there is no {printable(path)}")
+            raise CommandError(f"there is no {printable(path)}")
         if not os.path.isdir(path):
             found[Path(path)] = None
             continue
         errors = list[OSError]()
         below = list(event_files(path, follow_links=follow_links, on_error=errors.append))
         if not below and not errors:
-            raise NothingFound(f"there are no event files in or below {printable(path)}")
+            raise CommandError(f"there are no event files in or below {printable(path)}")
         found.update(dict.fromkeys(below))
         for error in errors:
             on_error(error)

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._errors import CommandError
 from ._event_files import (
-    NothingFound,
     add_paths,
     expand,
     megabytes,
@@ -40,15 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Repair the files and print what was done; the exit status."""
     failures = list[str]()
-    try:
-        files = expand(
-            arguments.paths, follow_links=False, on_error=lambda error: failures.append(str(error))
-        )
-        if arguments.output is not None and len(files) != 1:
-            raise NothingFound(f"--output takes one event file, and there are {len(files):,}")
-    except NothingFound as error:
-        print(f"tbasync repair: error: {error}", file=sys.stderr)
-        return 2
+    files = expand(arguments.paths, follow_links=False, on_error=lambda error: failures.append(str(error)))
+    if arguments.output is not None and len(files) != 1:
+        raise CommandError(f"--output takes one event file, and there are {len(files):,}")
     done = list[dict[str, Any]]()
     passes = 3  # checked, copied, checked again
     with progress("repair", passes * sum(map(size_of, files)), not arguments.quiet) as advance:

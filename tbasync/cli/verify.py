@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._event_files import (
-    NothingFound,
     add_paths,
     expand,
     megabytes,
@@ -39,14 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..files.check import check_file
 
     unlisted = list[OSError]()
-    try:
-        files = expand(arguments.paths, follow_links=True, on_error=unlisted.append)
-    except NothingFound as error:
-        print(f"tbasync verify: error: {error}", file=sys.stderr)
-        return 2
+    files = expand(arguments.paths, follow_links=True, on_error=unlisted.append)
     reports, begun = list["FileReport"](), time.perf_counter()
-    wanted = not arguments.quiet
-    with progress("verify", sum(map(size_of, files)), wanted) as advance:
+    with progress("verify", sum(map(size_of, files)), not arguments.quiet) as advance:
         for file in files:
             report = check_file(file, advance)
             reports.append(report)

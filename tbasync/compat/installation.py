@@ -22,15 +22,15 @@ class _Installation:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.plain = False  # `install()` outside of a `with`: stays until `uninstall()`
-        self.contexts = 0
+        self.plain = 0  # calls of `install()` outside of a `with`, since the last `uninstall()`
+        self.contexts = 0  # `with` statements that have been entered and not left
         self._replaced: dict[type, tuple[Any, Any]] = {}  # class -> its own __init__, ours
         self._hook = ImportHook({kind.module: self._replace for kind in KINDS})
 
     @property
     def wanted(self) -> bool:
         """Whether anybody wants it installed."""
-        return self.plain or self.contexts > 0
+        return self.plain > 0 or self.contexts > 0
 
     def enforce(self) -> None:
         """Makes what is installed what is wanted; not to be called with the lock held."""
@@ -77,14 +77,16 @@ _installation = _Installation()
 class Installed:
     """What `install()` returns: as a context manager, it installs for the time of the `with` statement."""
 
-    def __init__(self, *, new: bool) -> None:
-        self._new = new
+    def __init__(self) -> None:
+        self._plain = True
 
     def __enter__(self) -> Installed:
         with _installation.lock:
             _installation.contexts += 1
-            if self._new:
-                _installation.plain = False
+            if self._plain:
+                self._plain = False
+                _installation.plain = max(0, _installation.plain - 1)
+        _installation.enforce()  # another thread may have called uninstall() since
         return self
 
     def __exit__(
@@ -98,14 +100,14 @@ class Installed:
 def install() -> Installed:
     """See `tbasync.install`."""
     with _installation.lock:
-        new, _installation.plain = not _installation.plain, True
+        _installation.plain += 1
     _installation.enforce()
-    return Installed(new=new)
+    return Installed()
 
 
 def uninstall() -> None:
     """See `tbasync.uninstall`."""
     with _installation.lock:
-        _installation.plain = False
+        _installation.plain = 0
         _installation.contexts = 0
     _installation.enforce()

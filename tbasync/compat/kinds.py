@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ..writer import SummaryWriter
 from .tensorboardx import TensorboardXWriter
@@ -76,18 +76,22 @@ def _combine(name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type[S
     return cast("type[SummaryWriter]", made)
 
 
-class _ItsClass:
-    """In a pickle, stands for the stand-in class, which cannot be looked up by its name."""
+class _StandInFor(NamedTuple):
+    """In a pickle, means a stand-in class, which cannot be looked up by its name as others can."""
+
+    cls: type
 
 
 def _reduce(self: SummaryWriter, protocol: Any) -> tuple[Any, ...]:
-    cls = type(self)
     make, arguments, *state = cast("tuple[Any, ...]", object.__reduce_ex__(self, protocol))
-    original = cls.__mro__[1] if kind_of(cls.__mro__[1]) else cast(Kind, kind_of(cls)).original
-    parts = tuple(_ItsClass if part is cls else part for part in (make, *arguments))
-    return _remake, (original, parts), *state
+    return _remake, tuple(map(_portable, (make, *arguments))), *state
 
 
-def _remake(original: type, parts: tuple[Any, ...]) -> Any:
-    make, *arguments = (stand_in(original) if part is _ItsClass else part for part in parts)
+def _portable(part: Any) -> Any:
+    stood_in_for = (cls for cls, made in tuple(_stand_ins.items()) if made is part)
+    return next(map(_StandInFor, stood_in_for), part)
+
+
+def _remake(*parts: Any) -> Any:
+    make, *arguments = (stand_in(part.cls) if isinstance(part, _StandInFor) else part for part in parts)
     return cast("Callable[..., Any]", make)(*arguments)

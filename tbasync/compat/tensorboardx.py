@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import re
 import warnings
@@ -14,25 +13,27 @@ from typing import Any
 
 from ..errors import TbasyncWarning
 from ..files.paths import sub_run
+from ..integrations.torch_compile import not_compiled, skip_frames
+from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import check_tag, freeze_scalar
 from ..pipeline.items import Metrics
 from ..writer import SummaryWriter
+from .exported_scalars import ExportedScalars
 
 # tensorboardX/summary.py: what it replaces in a tag. It does so for scalars and these kinds, and no others.
 _ILLEGAL = re.compile(r"[^-/\w.]")
 _CLEANED = ("add_figure", "add_histogram", "add_image", "add_images", "add_video")
 
-# Methods whose arguments tensorboardX orders otherwise: its order, by tbasync's names.
+# Methods whose arguments tensorboardX orders or names otherwise: its order, each "its name" or "its:ours".
 _ORDERS = {
-    "add_hparams": "hparam_dict metric_dict run_name global_step",
+    "add_hparams": "hparam_dict metric_dict name:run_name global_step",
     "add_image_with_boxes": "tag img_tensor box_tensor global_step walltime dataformats labels",
+    "add_onnx_graph": "onnx_model_file:prototxt",
     "add_video": "tag vid_tensor global_step fps walltime dataformats",
 }
 
 # Cleaned tags are remembered, up to this many: a script may make up new ones for ever.
 _MOST_TAGS = 1 << 16
-# Points kept for `export_scalars_to_json`; tensorboardX lets them grow for ever.
-_MOST_POINTS = 100_000
 
 
 def clean_tag(tag: str) -> str:
@@ -40,13 +41,9 @@ def clean_tag(tag: str) -> str:
     return _ILLEGAL.sub("_", tag).lstrip("/")
 
 
+@not_compiled
 class TensorboardXWriter(SummaryWriter):
-    """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; otherwise `SummaryWriter`.
-
-    Attributes:
-        scalar_dict: what `add_scalars` has logged since the last `export_scalars_to_json`: sub-run's
-            directory -> [wall time, step, value] of each point. At most 100,000 points in all.
-    """
+    """A drop-in for `tensorboardX.SummaryWriter` where that differs from torch's; else `SummaryWriter`."""
 
     # What tensorboardX's own methods look at, should one be called that tbasync does not have.
     _comet_config: Mapping[str, object] = {"disabled": True}
@@ -85,9 +82,8 @@ class TensorboardXWriter(SummaryWriter):
             options["write_to_disk"] = False
         directory = log_dir if logdir is None else logdir
         super().__init__(directory, comment, purge_step, max_queue, flush_secs, filename_suffix, **options)
-        self.scalar_dict: dict[str, list[list[Any]]] = {}
-        self._points = 0
-        self._warned: set[str] = set()
+        skip_frames(TensorboardXWriter)
+        self._exported = ExportedScalars()
         self._clean_tags: dict[str, str] = {}
 
     def add_scalar(  # type: ignore[override]
@@ -168,45 +164,35 @@ class TensorboardXWriter(SummaryWriter):
             super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
             return
         step, wall_time = self._moment(global_step, walltime)
-        values = {
-            sub_run(self.log_dir, f"{main_tag}/{key}"): freeze_scalar(value, f"the value of {key!r}")
+        values = [
+            (sub_run(self.log_dir, f"{main_tag}/{key}"), freeze_scalar(value, f"the value of {key!r}"))
             for key, value in tag_scalar_dict.items()
-        }
-        for run, value in values.items():
+        ]
+        for run, frozen in values:
             self._note_run(run)
-            self._queue.put(Metrics(run, {tag: value}, step, wall_time))
-            self._remember(run, [wall_time, None if global_step is None else step, value])
+            value = self._exported.add(run, wall_time, None if global_step is None else step, frozen)
+            waits = (value,) if isinstance(value, Deferred) else ()
+            self._queue.put(Metrics(run, {tag: value}, step, wall_time, waits))
+
+    @property
+    def scalar_dict(self) -> dict[str, list[list[Any]]]:  # type: ignore[override]  # never set: always kept
+        """What `add_scalars` has logged since the last export.
+
+        Sub-run's directory -> [wall time, step, value] of each point, at most 100,000 points in all. A value
+        that was on a device is None until it has been written.
+        """
+        return self._exported.points
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
         """Writes `scalar_dict` to a file, as JSON, and empties it.
 
         Raises:
             OSError: the file cannot be written; nothing is forgotten then.
+            LoggingError: as `flush()`, which is called if there are values that were on a device.
         """
-        with open(path, "w") as file:
-            json.dump(self.scalar_dict, file)
-        self.scalar_dict = {}
-        self._points = 0
-
-    def _remember(self, run: str, point: list[Any]) -> None:
-        if self._points >= _MOST_POINTS:
-            self._warn_of_export(f"holds {_MOST_POINTS:,} points and takes no more")
-        elif not isinstance(point[-1], float):
-            self._warn_of_export("takes no values that are on a device")
-        else:
-            self._points += 1
-            self.scalar_dict.setdefault(run, []).append(point)
-
-    def _warn_of_export(self, reason: str) -> None:
-        if reason in self._warned:
-            return
-        self._warned.add(reason)
-        warnings.warn(
-            f"scalar_dict {reason}: the event files will have all that add_scalars logs, but "
-            "export_scalars_to_json will not",
-            TbasyncWarning,
-            stacklevel=4,
-        )
+        if self._exported.awaits:
+            self.flush()
+        self._exported.export(path)
 
     def _cleaned(self, tag: str) -> str:
         check_tag(tag)
@@ -229,13 +215,18 @@ def _cleaning(method: Callable[..., None]) -> Callable[..., None]:
 
 
 def _ordered(method: Callable[..., None], names: str) -> Callable[..., None]:
-    """The same method with tensorboardX's order of positional arguments."""
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names.split()]
-    order = inspect.Signature([p.replace(default=None) for p in parameters])
+    """The same method with tensorboardX's order and names of arguments."""
+    ours = dict(name.partition(":")[::2] for name in names.split())
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, default=None) for name in ours]
+    order = inspect.Signature(parameters)
 
     @functools.wraps(method)
     def ordered(self: TensorboardXWriter, *arguments: Any, **options: Any) -> None:
-        method(self, **order.bind(*arguments).arguments, **options)
+        positional = order.bind(*arguments).arguments
+        named = [*positional.items(), *options.items()]
+        if len(positional.keys() | options.keys()) < len(named):
+            raise TypeError(f"{method.__name__}() got multiple values for an argument")
+        method(self, **{ours.get(name) or name: value for name, value in named})
 
     return ordered
 

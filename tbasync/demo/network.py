@@ -44,6 +44,18 @@ class Network(Protocol):
         """[N, 10]: how likely each class is for each image; each row sums to 1."""
         ...
 
+    def features(self, images: Images) -> NDArray[np.float32]:
+        """[N, D]: what the last layer sees of each image."""
+        ...
+
+    def filters(self) -> NDArray[np.float32]:
+        """[F, H, W]: a copy of the first layer's weights, a picture for each of its units."""
+        ...
+
+    def traceable(self) -> tuple[Any, Any] | None:
+        """A model and an input as `add_graph` takes them; None for a network without a graph."""
+        ...
+
 
 def build(name: NetworkName, seed: int) -> Network:
     """The network called `name`, its weights drawn by `seed`; "auto" is torch's where torch is installed."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from .data import CLASSES, Images, Labels
 from .network import Step
 
-PIXELS, HIDDEN = 64, 48
+SIDE, HIDDEN = 8, 48
+PIXELS = SIDE * SIDE
 MOMENTUM = 0.9
 
 Floats = NDArray[np.float32]
@@ -53,6 +54,15 @@ class NumpyNetwork:
 
     def probabilities(self, images: Images) -> Floats:
         return self._forward(images.reshape(len(images), PIXELS))[1]
+
+    def features(self, images: Images) -> Floats:
+        return self._forward(images.reshape(len(images), PIXELS))[0]
+
+    def filters(self) -> Floats:
+        return self._weights["hidden.weight"].T.reshape(HIDDEN, SIDE, SIDE).copy()
+
+    def traceable(self) -> None:
+        return None
 
     def _forward(self, pixels: Floats) -> tuple[Floats, Floats]:
         """The hidden activations [N, 48] and class probabilities [N, 10] for `pixels` [N, 64]."""

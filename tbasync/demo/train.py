@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tbasync import SummaryWriter
 
-from . import what_to_log
 from .data import Digits
+from .evaluation import evaluate
 from .network import Network
 from .progress import Progress
-from .what_to_log import Evaluation, HParams
+from .what_to_log import HParams, Log
 
 BATCH = 32  # images a step
 HISTOGRAMS_EVERY = 10  # steps
@@ -33,49 +33,50 @@ class Outcome:
     logging_seconds: float  # of these, inside calls of the writer
 
 
-class LoggingClock:
-    """Adds up the time that the loop spends inside the writer's calls."""
+class Timed:
+    """A writer that adds up the time that the loop spends in its methods."""
 
-    def __init__(self) -> None:
+    def __init__(self, writer: SummaryWriter) -> None:
+        self._writer = writer
         self.seconds = 0.0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        started = perf_counter()
-        yield
-        self.seconds += perf_counter() - started
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._writer, name)
+
+        def timed(*arguments: Any, **options: Any) -> None:
+            started = perf_counter()
+            method(*arguments, **options)
+            self.seconds += perf_counter() - started
+
+        setattr(self, name, timed)  # the next time it is found without this method
+        return timed
 
 
 def train(
     network: Network, digits: Digits, writer: SummaryWriter, progress: Progress, *, epochs: int, seed: int
 ) -> Outcome:
     """Train for `epochs` passes over the digits, in an order drawn by `seed`, and log it all to `writer`."""
-    clock = LoggingClock()
-    hparams = settings(network, epochs, seed)
+    timed = Timed(writer)
+    log = Log(cast(SummaryWriter, timed), digits, network, settings(network, epochs, seed))
     order = np.random.default_rng(seed)
     steps = epochs * steps_per_epoch(digits)
     started = perf_counter()
-    with clock.running():
-        what_to_log.at_the_start(writer, digits, network, hparams)
+    log.at_the_start()
     step = 0
     for _ in range(epochs):
         for batch in batches(digits, order):
             rate = cosine(step, steps) * network.learning_rate
             result = network.step(digits.train_images[batch], digits.train_labels[batch], rate)
-            with clock.running():
-                what_to_log.every_step(writer, step, result, rate)
+            log.every_step(step, result, rate)
             if step % HISTOGRAMS_EVERY == 0:
-                with clock.running():
-                    what_to_log.every_few_steps(writer, step, network)
+                log.every_few_steps(step)
             progress.advance()
             step += 1
         evaluation = evaluate(network, digits)
         progress.note(f"test accuracy {evaluation.accuracy:.1%}")
-        with clock.running():
-            what_to_log.every_epoch(writer, step, evaluation)
-    with clock.running():
-        what_to_log.at_the_end(writer, hparams, evaluation)
-    return Outcome(step, evaluation.accuracy, perf_counter() - started, clock.seconds)
+        log.every_epoch(step, evaluation)
+    log.at_the_end(step, evaluation)
+    return Outcome(step, evaluation.accuracy, perf_counter() - started, timed.seconds)
 
 
 def settings(network: Network, epochs: int, seed: int) -> HParams:
@@ -90,10 +91,6 @@ def settings(network: Network, epochs: int, seed: int) -> HParams:
 
 def steps_per_epoch(digits: Digits) -> int:
     return math.ceil(len(digits.train_images) / BATCH)
-
-
-def evaluate(network: Network, digits: Digits) -> Evaluation:
-    return Evaluation(digits.test_images, digits.test_labels, network.probabilities(digits.test_images))
 
 
 def batches(digits: Digits, order: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -33,6 +33,19 @@ def open_writer(name: WriterName, log_dir: Path) -> SummaryWriter:
         return cast(SummaryWriter, NoWriter())
     if find_spec("torch") is None or find_spec("tensorboard") is None:
         raise MissingPackage("--writer torch needs torch and tensorboard: pip install torch tensorboard")
+    return cast(SummaryWriter, torch_writer(log_dir))
+
+
+def torch_writer(log_dir: Path) -> Any:
+    """torch's writer, given torch's tensors where it takes no others."""
+    import torch
     from torch.utils.tensorboard import SummaryWriter as TorchWriter
 
-    return cast(SummaryWriter, TorchWriter(str(log_dir)))
+    class Writer(TorchWriter):  # type: ignore[misc]  # torch's has no types
+        def add_tensor(self, tag: str, tensor: Any, global_step: int) -> None:
+            super().add_tensor(tag, torch.as_tensor(tensor), global_step)
+
+        def add_embedding(self, mat: Any, metadata: Any, label_img: Any, *rest: Any, **options: Any) -> None:
+            super().add_embedding(mat, metadata, torch.as_tensor(label_img), *rest, **options)
+
+    return Writer(str(log_dir))

@@ -52,8 +52,8 @@ class Histogram:
             TypeError: for anything but real numbers.
             ValueError: for sequences of different lengths within one. Nothing is added in either case.
         """
-        if type(values) is float:
-            self._pending.append(values)
+        if type(values) is float or type(values) is int:
+            self._pending.append(float(values))
             if len(self._pending) >= _PENDING:
                 self._gather()
             return

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .bins import uniform_edges
 
 Number: TypeAlias = Any
-"""A float or a numpy.float64, whose division by zero does not raise; numpy's own types do not tell them apart."""
+"""A float or a numpy.float64, whose division by zero does not raise: numpy's types do not tell which."""
 
 _AUTO_IS_BOUNDED = NumpyVersion(np.__version__) >= "2.3.0"
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .default_bins import default_edges
-from .floats import finite_float64, flat, require_real
+from .floats import finite, flat, require_real
 from .pieces import pieces
 
 Bins: TypeAlias = str | int | NDArray[np.float64]
@@ -98,8 +98,8 @@ def count_between(values: NDArray[Any], edges: NDArray[np.float64]) -> NDArray[n
     inner = edges[1:-1]
     below = np.zeros(edges.size, np.int64)
     for part in pieces(elements.size):
-        piece = np.sort(finite_float64(elements[part]))
-        below[1:-1] += piece.searchsorted(inner)
+        piece = np.sort(finite(elements[part]))
+        below[1:-1] += piece.astype(np.float64, copy=False).searchsorted(inner)
         below[-1] += piece.size
     return np.diff(below)
 

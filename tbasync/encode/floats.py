@@ -53,9 +53,8 @@ def widen(values: NDArray[Any]) -> Floats:
         return values.astype(np.float32 if small else np.float64)
 
 
-def finite_float64(values: NDArray[Any]) -> NDArray[np.float64]:
-    """The finite elements as float64, of one dimension; a copy, unless all are finite float64 already."""
+def finite(values: NDArray[Any]) -> Floats:
+    """The finite elements as `widen` makes them, of one dimension; not copied if they need not be."""
     wide = widen(values)
-    finite = np.isfinite(wide)
-    kept = wide if finite.all() else wide[finite]
-    return kept.astype(np.float64, copy=False)
+    mask = np.isfinite(wide)
+    return wide if mask.all() else wide[mask]

@@ -35,7 +35,7 @@ from .bins import (
     uniform_edges,
 )
 from .default_bins import default_edges
-from .floats import finite_float64, flat, require_real
+from .floats import finite, flat, require_real
 from .histogram_raw import summary_bytes
 from .result import Encoded
 from .tally import Moments, Tally
@@ -119,7 +119,8 @@ def _counts(
         edges = uniform_edges(moments.minimum, moments.maximum, min(bins, MAX_BUCKETS))
         counts, too_many = count_between(values, edges), bins > MAX_BUCKETS
     else:
-        counts, edges, too_many = rule_histogram(finite_float64(flat(values)), bins, MAX_BUCKETS)
+        wide = finite(flat(values)).astype(np.float64, copy=False)
+        counts, edges, too_many = rule_histogram(wide, bins, MAX_BUCKETS)
     note = f"bins={bins!r} asks for more than {MAX_BUCKETS:,} buckets, which were written instead"
     return counts, edges, (note,) if too_many else ()
 

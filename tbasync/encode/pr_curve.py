@@ -19,9 +19,7 @@ from .pr_curve_raw import MAX_THRESHOLDS, check_thresholds, summary_bytes
 from .result import Encoded
 from .shaped import Shaped
 
-_BLOCK = (
-    65_536  # elements counted at a time: numpy's block in weighted histograms, so sums round as torch's do
-)
+_BLOCK = 65_536  # elements counted at a time, as in numpy's weighted histograms: sums round as torch's do
 _POSITIVE = 128  # the bit of a count's index that tells positive labels from negative ones
 _LEAST = 1e-7  # the least denominator of precision and recall
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .default_bins import DefaultCounts
 from .floats import Floats, flat, widen
+from .patterns import MANY, Patterns, count_patterns
 from .pieces import pieces
 from .scratch import Scratch
 
@@ -56,7 +57,7 @@ class Moments:
         return piece
 
     def _add_sums(self, wide: NDArray[np.float64]) -> None:
-        whole = wide.size - wide.size % _ROW
+        whole = wide.size - wide.size % _ROW if wide.size > _ROW else 0
         if whole:
             rows = wide[:whole].reshape(-1, _ROW)
             squares = np.matmul(rows[:, None], rows[:, :, None])  # a dot product for each row, one call
@@ -70,6 +71,16 @@ class Moments:
             self.sum += row
         for row in squares:
             self.sum_squares += row
+
+    def add_patterns(self, patterns: Patterns) -> None:
+        """Adds values that were counted."""
+        self.nonfinite += patterns.nonfinite
+        if patterns.values.size:
+            self.num += int(patterns.counts.sum())
+            self.minimum = min(self.minimum, float(patterns.values.min()))
+            self.maximum = max(self.maximum, float(patterns.values.max()))
+            sums = patterns.values * patterns.counts
+            self._add_up((float(sums.sum()),), (float((sums * patterns.values).sum()),))
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> Moments:
@@ -127,6 +138,11 @@ class Tally:
 
     def add(self, values: NDArray[Any]) -> None:
         """Adds an array of real numbers, of any shape; 0-d, empty, strided and read-only ones too."""
+        if values.size >= MANY and values.dtype.itemsize == 2:
+            patterns = count_patterns(flat(values))
+            self.moments.add_patterns(patterns)
+            self.counts.add_counts(patterns.bucket_counts())
+            return
         with Scratch() as scratch:
             for piece in finite_pieces(values, self.moments, scratch):
                 self.counts.add(piece, scratch)

@@ -80,16 +80,18 @@ class FileReport:
 def check_file(path: str | os.PathLike[str], progress: Progress | None = None) -> FileReport:
     """Check every record of an event file, in time linear in its size and in constant memory.
 
-    An unreadable file gives a report with one finding, of kind "unreadable".
+    An unreadable file gives a report with a finding of kind "unreadable". Of records longer than a mebibyte,
+    all is checked but the order of their steps.
     """
-    check = _Check()
+    check, size = _Check(), 0
     try:
         with Records(path) as records:
+            size = records.size
             check.run(records, progress or (lambda _: None))
-            return check.report(Path(path), records.size)
-    except (OSError, EOFError) as error:
+            size = records.size
+    except OSError as error:
         check.find(0, 0, UNREADABLE, str(error))
-        return check.report(Path(path), 0)
+    return check.report(Path(path), size)
 
 
 class _Check:
@@ -97,6 +99,7 @@ class _Check:
         self._findings: list[Finding] = []
         self._counts = Counter[str]()
         self._records = self._whole = 0
+        self._begun = False  # whether a whole record has been seen
         self._inspector, self._order = Inspector(), StepOrder()
 
     def run(self, records: Records, progress: Progress) -> None:
@@ -107,10 +110,7 @@ class _Check:
                 self.find(item.start, item.stop - item.start, item.cause.value, item.detail)
                 reached = item.stop
             elif isinstance(item, Batch):
-                found = self._inspector.inspect(item)
-                if not self._records:
-                    self._check_version(item, found)
-                self._batch(item, found)
+                self._batch(item)
                 reached = item.base + int(item.starts[-1] + item.lengths[-1]) + FOOTER
             else:
                 self._large(records, item)
@@ -135,8 +135,9 @@ class _Check:
         findings = tuple(sorted(self._findings))
         return FileReport(path, size, self._records, self._whole, findings, dict(self._counts - listed))
 
-    def _batch(self, batch: Batch, found: Inspected) -> None:
-        sizes = batch.lengths + OVERHEAD
+    def _batch(self, batch: Batch) -> None:
+        found, sizes = self._inspector.inspect(batch), batch.lengths + OVERHEAD
+        self._begin(batch.base + int(batch.starts[0]) - HEADER, found)
         for index, flaw in found.broken:
             self._take(flaw_in(batch, index, flaw))
         for step in self._order.follow(found):
@@ -147,6 +148,7 @@ class _Check:
         self._whole += int(sizes.sum()) - sum(int(sizes[index]) for index, _ in found.broken)
 
     def _large(self, records: Records, large: Large) -> None:
+        self._begin(large.start - HEADER, None)
         flaw = flaw_of(records, large)
         if flaw is not None:
             self._take(flaw_at(large.start, large.length, flaw))
@@ -154,13 +156,14 @@ class _Check:
         self._records += 1
         self._whole += large.length + OVERHEAD
 
-    def _check_version(self, batch: Batch, found: Inspected) -> None:
-        first = event(found.others[0][1]) if found.others and found.others[0][0] == 0 else None
+    def _begin(self, offset: int, found: Inspected | None) -> None:
+        """Note it if the file's first whole record does not state the file's version."""
+        if self._begun:
+            return
+        self._begun = True
+        first = event(found.others[0][1]) if found and found.others and found.others[0][0] == 0 else None
         if first is None or first.what != FILE_VERSION:
-            offset = batch.base + int(batch.starts[0]) - HEADER
-            message = (
-                "the first event is no file version: TensorBoard will judge by steps what is out of date"
-            )
+            message = "the first event is no file version: TensorBoard judges by steps what is out of date"
             self.find(offset, 0, NO_FILE_VERSION, message)
 
 

@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +99,20 @@ class Collector:
         self._stated: list[tuple[int, int, bytes]] = []  # record, tag, metadata: of the batch at hand
 
     def rows(self) -> Rows:
-        """Everything that has been taken in."""
-        return join(self._parts)
+        """Everything that has been taken in, by tag and in the order of the files within a tag.
+
+        The collector has no rows any more then: each column is sorted in turn, so that they are never held twice.
+        """
+        columns = [list(column) for column in zip(join([]), *self._parts, strict=True)]
+        self._parts.clear()
+        order = np.argsort(_narrow(np.concatenate(columns[0])), kind="stable")
+
+        def sort(column: list[NDArray[Any]]) -> NDArray[Any]:
+            joined = np.concatenate(column)
+            column.clear()
+            return joined[order]
+
+        return Rows._make(sort(column) for column in columns)
 
     def batch(self, batch: Batch) -> Inspected:
         """Take the events of a batch in; what was found in it."""
@@ -134,7 +146,8 @@ class Collector:
         self.history.note_summaries(records, steps)
         for slot in block.layout.slots:
             tags = self.tags.numbers(block, slot)
-            numbers = block.numbers(slot).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                numbers = block.numbers(slot).astype(np.float64)
             kind = SIMPLE if not slot.tensor else FLOAT_TENSOR if slot.dtype == "<f4" else DOUBLE_TENSOR
             kinds, places = np.full(len(tags), kind, np.uint8), np.full(len(tags), -1)
             yield Rows(tags, records, steps, wall_times, numbers, kinds, places)
@@ -175,6 +188,11 @@ class Collector:
         for _, tag, metadata in sorted(self._stated, key=lambda stated: stated[0]):
             self.metadata.setdefault(tag, metadata)
         self._stated.clear()
+
+
+def _narrow(tags: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.uint16]:
+    """The numbers as a type that numpy sorts in linear time, where they fit."""
+    return tags.astype(np.uint16) if not tags.size or tags.max() < 1 << 16 else tags
 
 
 _Single: TypeAlias = "tuple[int, int, int, float, float, int, int]"  # a row of Rows

@@ -98,9 +98,14 @@ class EventFile:
                     self.close()
             raise
 
+    @property
+    def synced(self) -> bool:
+        """Whether what was appended, and the file's name, are on the disk."""
+        return self._synced == self.size
+
     def fsync(self) -> None:
         """Returns when what was appended, and the file's name, are on the disk; raises OSError otherwise."""
-        if self._synced == self.size:
+        if self.synced:
             return
         os.fsync(self._open())
         if not self._named_on_disk:
@@ -169,10 +174,12 @@ def _create(directory: str, suffix: str) -> tuple[str, int]:
     """Makes a file with a name of its own: time, host, process, counter, as TensorBoard's writer names them.
 
     The counter keeps a process's names apart, the process a host's, and the exclusive opening whatever else
-    could have taken the name (a container with the same host name and process number).
+    could have taken the name (a container with the same host name and process number). The letter sorts the
+    name behind those that TensorBoard's writer has made in the same second: a writer that is wrapped comes
+    first, and TensorBoard does not go back to a file that it has left for the next one.
     """
     while True:
-        made_by = f"{int(time.time()):010d}.{_host()}.{os.getpid()}.{next(_counter):04d}"
+        made_by = f"{int(time.time()):010d}.{_host()}.{os.getpid()}.t{next(_counter):04d}"
         path = os.path.join(directory, f"events.out.tfevents.{made_by}{suffix}")
         with contextlib.suppress(FileExistsError):
             return path, os.open(path, _CREATE, 0o666)

@@ -34,7 +34,7 @@ class Inspector:
 
     def inspect(self, batch: Batch) -> Inspected:
         """The batch's records, sorted."""
-        blocks, rest = self._columns.split(batch.data, batch.starts, batch.lengths)
+        blocks, rest = self._columns.split(batch.groups)
         view, others, broken = batch.data.data, list[tuple[int, bytes]](), list[tuple[int, Malformed]]()
         places = zip(rest.tolist(), batch.starts[rest].tolist(), batch.lengths[rest].tolist(), strict=True)
         for index, start, length in places:

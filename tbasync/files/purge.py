@@ -26,19 +26,21 @@ class History:
     Attributes:
         versions: record number and file version, of every event that states one; it is 0 before.
         starts: record number and step of every session start under version 2.
-        old: of the events under an older version: record numbers, steps, and whether they hold a summary.
+        old: record number and step of the events under an older version, and whether they hold a summary.
+        old_summaries: record numbers and steps of further such events, which do: int64[n] each.
     """
 
     versions: list[tuple[int, float]] = field(default_factory=lambda: [(-1, 0.0)])
     starts: list[tuple[int, int]] = field(default_factory=list)
-    old: list[tuple[NDArray[np.int64], NDArray[np.int64], bool]] = field(default_factory=list)
+    old: list[tuple[int, int, bool]] = field(default_factory=list)
+    old_summaries: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
 
     def note(self, record: int, event: Event) -> None:
         """Take account of the event that is the run's record of this number."""
         if event.what == FILE_VERSION:
             self.versions.append((record, _version(event.body)))
         if self.versions[-1][1] < 2:
-            self.old.append((np.array([record]), np.array([event.step]), event.what == SUMMARY))
+            self.old.append((record, event.step, event.what == SUMMARY))
         elif event.what == SESSION_LOG and is_session_start(event.body):
             self.starts.append((record, event.step))
 
@@ -50,7 +52,7 @@ class History:
         stated, versions = np.array([at for at, _ in self.versions]), np.array([v for _, v in self.versions])
         old = versions[np.searchsorted(stated, records, side="right") - 1] < 2
         if old.any():
-            self.old.append((records[old], steps[old], True))
+            self.old_summaries.append((records[old], steps[old]))
 
     def visible(
         self, tags: NDArray[np.int64], records: NDArray[np.int64], steps: NDArray[np.int64]
@@ -73,14 +75,11 @@ class History:
 
     def _late_records(self) -> NDArray[np.int64]:
         """The records, under an old version, of summaries whose step is below the highest so far."""
-        if not self.old:
-            return np.empty(0, np.int64)
-        records = np.concatenate([part[0] for part in self.old])
-        steps = np.concatenate([part[1] for part in self.old])
-        summaries = np.repeat([part[2] for part in self.old], [len(part[0]) for part in self.old])
-        order = np.argsort(records, kind="stable")
+        single = np.array(self.old, np.int64).reshape(-1, 3).T
+        many = [np.stack([records, steps, np.ones_like(steps)]) for records, steps in self.old_summaries]
+        events = np.concatenate([single, *many], axis=1)
+        columns = events[:, np.argsort(events[0], kind="stable")].tolist()
         late, highest = list[int](), -1
-        columns = (records[order].tolist(), steps[order].tolist(), summaries[order].tolist())
         for record, step, is_summary in zip(*columns, strict=True):
             if is_summary and step < highest:
                 late.append(record)

@@ -20,7 +20,8 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from ..wire.crc import mask
-from ..wire.scan import FOOTER, HEADER, LONGEST_PAYLOAD, OVERHEAD, PADDING, Scan, header_at, scan
+from ..wire.rowcrc import Group
+from ..wire.scan import FOOTER, HEADER, LONGEST_PAYLOAD, NONE, OVERHEAD, PADDING, Scan, header_at, scan
 
 WINDOW = 1 << 20  # bytes read at a time; half of it costs a tenth more time, twice of it no less
 _LEAST_PATIENCE = (
@@ -48,12 +49,14 @@ class Batch:
             the last record.
         base: the offset in the file of `data[0]`.
         starts, lengths: int64[n], the payloads' offsets in `data`, ascending, and lengths in bytes.
+        groups: the payloads by length.
     """
 
     data: NDArray[np.uint8]
     base: int
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    groups: list[Group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Gap:
 
 
 Item: TypeAlias = "Batch | Large | Gap"
+
+
+class ShrunkError(OSError):
+    """The file has become shorter than it was when it was opened, and what was to be read is gone."""
 
 
 class Records:
@@ -109,48 +116,46 @@ class Records:
         return os.fstat(self._file.fileno())
 
     def read(self, start: int, length: int) -> bytes:
-        """`length` bytes of the file from `start` on; EOFError when the file has become shorter."""
+        """`length` bytes of the file from `start` on; ShrunkError if they are not there any more."""
         self._file.seek(start)
         data = self._file.read(length)
         while len(data) < length:  # one call of the operating system reads just under 2 GiB at most
             more = self._file.read(length - len(data))
             if not more:
-                raise EOFError(f"the file now ends at {start + len(data)}: it has become shorter")
+                raise ShrunkError(f"the file has become shorter: it now ends at {start + len(data)}")
             data += more
         return data
 
     def __iter__(self) -> Iterator[Item]:
-        at = expected = skip = (
-            0  # the window's offset, where a record is due, where in the window to look first
-        )
-        while at < self.size:
+        at = expected = 0  # where the window lies, and where a record is due
+        skip, before = 0, NONE  # where in the window to look first, and what came before it
+        while at < self.size and self._patience >= 0:
             end = self._fill(at)
-            found = scan(self._window, end, skip, self.size - at, self._patience)
+            found = scan(self._window, end, skip, self.size - at, self._patience, before)
             skip = 0
             self._patience -= found.wasted
             if found.starts.size:
                 yield from self._gaps(at, expected, found)
-                yield Batch(self._window, at, found.starts, found.lengths)
+                yield Batch(self._window, at, found.starts, found.lengths, found.groups)
+                before = found.lengths
                 expected = at + int(found.starts[-1] + found.lengths[-1]) + FOOTER
-            if self._patience < 0:
-                yield Gap(expected, self.size, Cause.GAVE_UP, _GAVE_UP)
-                return
             if found.is_open and found.settled == 0:
                 length = header_at(self._window[:HEADER].data)
                 assert length is not None  # the scan has found the header right
-                skip = 1
                 if self._large_is_whole(at + HEADER, length):
                     if expected < at:
                         yield self._gap(expected, at)
                     yield Large(at + HEADER, length)
                     at = expected = at + OVERHEAD + length
-                    skip = 0
+                else:
+                    skip = 1
             elif at + end == self.size:
                 break
             else:
                 at += found.settled
         if expected < self.size:
-            yield self._gap(expected, self.size)
+            gave_up = Gap(expected, self.size, Cause.GAVE_UP, _GAVE_UP)
+            yield gave_up if self._patience < 0 else self._gap(expected, self.size)
 
     def _fill(self, at: int) -> int:
         """Read the window at `at`: how many bytes it holds. A file that has become shorter ends there."""
@@ -178,7 +183,7 @@ class Records:
             return Gap(start, stop, Cause.TORN, f"{left + HEADER} bytes are too few for a record's header")
         try:
             length = header_at(self.read(start, HEADER))
-        except EOFError as error:
+        except ShrunkError as error:
             return Gap(start, stop, Cause.TORN, str(error))
         if length is None:
             return Gap(start, stop, Cause.LENGTH_CRC, "the CRC of a record's length does not match")
@@ -199,7 +204,7 @@ class Records:
                 crc = crc32c(piece, crc)
                 at += len(piece)
             claimed = int.from_bytes(self.read(stop, FOOTER), "little")
-        except EOFError:
+        except ShrunkError:
             return False
         right = bool(mask(np.array([crc], np.uint32))[0] == claimed)
         self._patience -= 0 if right else length

@@ -24,7 +24,7 @@ from ..errors import TbasyncError
 from ..wire.scan import FOOTER, HEADER
 from .check import FileReport, Progress, check_file
 from .inspect import Inspector, flaw_of
-from .records import Batch, Gap, Records
+from .records import Batch, Gap, Records, ShrunkError
 
 _PIECE = 1 << 20  # bytes of a long record that are copied together
 
@@ -92,7 +92,7 @@ def repair(
             backup = None
             _place(draft, target)
         _sync_directory(directory)
-    except EOFError as error:
+    except ShrunkError as error:
         raise RepairError(f"{os.fspath(path)} has been cut short while it was repaired: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
@@ -201,12 +201,16 @@ def _place(draft: Path, target: Path) -> None:
 
 
 def _copy(source: Path, backup: Path) -> None:
-    """Copy the file down to the disk; never over another."""
+    """Copy the file down to the disk; never over another, and all of it or nothing."""
     with open(source, "rb") as old, open(backup, "xb") as new:
-        shutil.copyfileobj(old, new, _PIECE)
-        new.flush()
-        os.fsync(new.fileno())
-    shutil.copystat(source, backup)
+        try:
+            shutil.copyfileobj(old, new, _PIECE)
+            new.flush()
+            os.fsync(new.fileno())
+            shutil.copystat(source, backup)
+        except BaseException:
+            backup.unlink()
+            raise
 
 
 def _sync_directory(directory: Path) -> None:

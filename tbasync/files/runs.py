@@ -146,19 +146,23 @@ class RunFiles:
         return file
 
     def _fsync(self, run: str) -> OSError | None:
+        if self._files[run].synced:
+            return None
+        ended = run not in self._open
         try:
             self._file(run).fsync()
         except FileVanishedError:
             self._forget(run)
         except OSError as error:
             return error
+        if ended:
+            self.end(run)
         return None
 
     def _directory(self, run: str) -> str:
-        if run == self.log_dir:
-            return self._root
-        directory = os.path.realpath(os.path.join(self._anchor, run))
-        if not _inside(directory, self._root):
+        own = run == self.log_dir
+        directory = os.path.realpath(self._root if own else os.path.join(self._anchor, run))
+        if not (directory == self._root if own else _inside(directory, self._root)):
             raise OSError(errno.ELOOP, "a symbolic link leads out of the run's directory", run)
         return directory
 

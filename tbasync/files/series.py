@@ -121,9 +121,8 @@ def _scalars(
         return rows.number, scalar, False
     numbers, double = rows.number.copy(), bool((rows.kind == DOUBLE_TENSOR).any())
     scalar |= np.isin(rows.kind, (FLOAT_TENSOR, DOUBLE_TENSOR))
-    for row in np.flatnonzero(
-        rows.kind == TENSOR
-    ).tolist():  # of other types, or of one element along an axis
+    others = np.flatnonzero(rows.kind == TENSOR).tolist()  # of other types, or with dimensions of size 1
+    for row in others:
         number = _number(objects[rows.place[row]])
         if number is not None:
             numbers[row], scalar[row], double = number, True, True

@@ -42,52 +42,64 @@ class Tags:
         cells, width = block.cells(start, stop), stop - start
         if not width or (cells == cells[0]).all():
             return np.full(len(cells), self.number(cells[0].tobytes()))
-        return self._columns.setdefault(width, _Column(self, width)).numbers(cells)
+        if width not in self._columns:
+            self._columns[width] = _Column(self, width)
+        return self._columns[width].numbers(cells)
 
 
 class _Column:
     """The numbers of the tags of one width: a hash table that is looked up for a whole column at once.
 
-    A tag's hash selects one of 65,536 places, where the number of one tag of that hash stands; it counts if
-    that tag is the same, byte for byte. The others, whose place holds another tag or none, are looked up one
-    by one.
+    A tag's hash selects a place, which leads to the entry of one tag of that hash; it counts if that tag is
+    the same, byte for byte. The others, whose place leads to another tag or to none, are looked up singly.
     """
 
     def __init__(self, tags: Tags, width: int) -> None:
-        self._tags, self._width, self._words = tags, width, -(-width // 8)
-        self._entries = np.zeros(1 << 16, np.int32)  # place -> row of the two below; 0 holds no tag
-        self._known = np.zeros((64, self._words), np.uint64)
-        self._numbers = np.zeros(64, np.int64)
+        self._tags, self._width = tags, width
+        self._places = np.zeros(256, np.int32)  # place -> entry; 0 is the entry of no tag
+        self._words = np.zeros((16, -(-width // 8)), np.uint64)  # entry -> tag
+        self._numbers = np.zeros(16, np.int64)  # entry -> number
         self._used = 1
 
     def numbers(self, cells: NDArray[np.uint8]) -> NDArray[np.int64]:
         """int64[n]: the number of each tag in uint8[n, width]."""
-        padded = np.zeros((len(cells), 8 * self._words), np.uint8)
+        padded = np.zeros((len(cells), 8 * self._words.shape[1]), np.uint8)
         padded[:, : self._width] = cells
         words = padded.view("<u8")
-        hashes = np.zeros(len(cells), np.uint64)
-        for word in words.T:
-            hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
-        places = (hashes >> np.uint64(48)).astype(np.intp)
-        entries = self._entries.take(places)
+        entries = self._places.take(self._hash(words))
         differs = entries == 0
         for column, word in enumerate(words.T):
-            differs |= self._known[:, column].take(entries) != word
-        numbers = self._numbers.take(entries)
+            differs |= self._words[:, column].take(entries) != word
+        numbers, seen = self._numbers.take(entries), dict[bytes, int]()
         for row in np.flatnonzero(differs).tolist():
-            numbers[row] = self._one(words[row], int(places[row]))
+            tag = words[row].tobytes()
+            if tag not in seen:
+                seen[tag] = self._add(tag[: self._width], words[row])
+            numbers[row] = seen[tag]
         return numbers
 
-    def _one(self, words: NDArray[np.uint64], place: int) -> int:
-        number = self._tags.number(words.tobytes()[: self._width])
-        if number and not self._entries[place]:
-            if self._used == len(self._numbers):
-                self._known = np.concatenate([self._known, np.zeros_like(self._known)])
-                self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)])
-            self._entries[place], self._known[self._used], self._numbers[self._used] = (
-                self._used,
-                words,
-                number,
-            )
+    def _hash(self, words: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """The place of each tag: the upper bits of a product, as many as there are places."""
+        hashes = np.zeros(len(words), np.uint64)
+        for word in words.T:
+            hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
+        return (hashes >> np.uint64(65 - len(self._places).bit_length())).astype(np.intp)
+
+    def _add(self, tag: bytes, words: NDArray[np.uint64]) -> int:
+        """The tag's number; it gets an entry if it is numbered and its place is free."""
+        number = self._tags.number(tag)
+        if number and self._used == len(self._numbers):
+            self._grow()
+        place = int(self._hash(words[None])[0])
+        if number and not self._places[place]:
+            self._places[place] = self._used
+            self._words[self._used], self._numbers[self._used] = words, number
             self._used += 1
         return number
+
+    def _grow(self) -> None:
+        """Twice the entries, and sixteen places for each."""
+        self._words = np.concatenate([self._words, np.zeros_like(self._words)])
+        self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)])
+        self._places = np.zeros(16 * len(self._numbers), np.int32)
+        self._places[self._hash(self._words[1 : self._used])] = np.arange(1, self._used)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from time import time
 from typing import Any
 
+from ..compat import wandb
 from ..encode.result import Encoded
 from ..file_writer import FileWriter
 from ..pipeline.freeze import check_tag, freeze_step, freeze_wall_time
@@ -54,3 +55,4 @@ class Pushing:
     def _note_run(self, run: str) -> None:
         if run not in self._writers:
             self._writers[run] = FileWriter(self._pipeline, run)
+            wandb.announce(run)

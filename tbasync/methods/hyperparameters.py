@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any
 
+from ..compat import wandb
 from ..encode.hparams import check_hparams, hparams
 from ..files.paths import sub_run
 from ..pipeline.frameworks import is_torch_tensor
@@ -62,6 +63,7 @@ class HyperparameterMethods(Pushing):
         self._queue.put(Metrics(run, frozen, step, wall_time, deferred))
         if run is not None:
             self._queue.put(EndRun(run))
+            wandb.announce(run)
 
 
 def _as_dict(value: object, name: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Faults:
         self._lock = threading.RLock()
         self._first: BaseException | None = None
         self._count = 0
-        self._trouble: BaseException | None = None
+        self._troubles: set[object] = set()  # causes of what does not work for now
         self._untold: BaseException | None = None  # the trouble, until a push has raised it
 
     def failed(self, cause: object, message: str, error: BaseException, summaries: int = 1) -> None:
@@ -62,12 +62,13 @@ class Faults:
     def trouble(self, cause: object, message: str, error: BaseException) -> None:
         """Something does not work for now, but nothing is lost yet.
 
-        Said, or handed to the handler, once until `recovered()`; arguments as those of `failed()`.
+        Said, or handed to the handler, once for each cause until `recovered()`; arguments as those of
+        `failed()`.
         """
         self.last_error = error
-        known, self._trouble = self._trouble, error
-        if known is not None and describe(known) == describe(error):
+        if cause in self._troubles:
             return
+        self._troubles.add(cause)
         if not self._handled(error):
             self._untold = error
             self._said.pop(cause, None)
@@ -75,7 +76,8 @@ class Faults:
 
     def recovered(self) -> None:
         """The trouble is over: should it come back, it is said again."""
-        self._trouble = self._untold = None
+        self._troubles.clear()
+        self._untold = None
 
     def note(self, cause: object, message: str, *, always: bool = False) -> None:
         """Says `message` as a `TbasyncWarning`, once for each cause; unless `always`, only so many in all."""

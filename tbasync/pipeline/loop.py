@@ -16,6 +16,9 @@ from .worker import Worker
 
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
+_LONGEST_REST_SECONDS = 2.0
+# A thread that has failed this often without any progress, within less than a second, will fail again.
+_MOST_DEATHS = 5
 
 
 class Loop:
@@ -23,6 +26,7 @@ class Loop:
 
     Attributes:
         thread: who runs it.
+        failing: what the thread fails of again and again, without getting anything done.
     """
 
     def __init__(
@@ -57,13 +61,13 @@ class Loop:
         self._pause = 0.0
         self._tried: set[Barrier] = set()  # barriers that were there when writing was last tried
         self._closed_at = -1  # summaries taken when the files were last closed
-        self._deaths = 0
-        self._alive_at = 0  # the worker's beats at its last death
+        self.failing: BaseException | None = None
+        self._deaths = 0  # without a drain that ended well in between
 
     def _run(self) -> None:
         while self._shift():
             # Not at full speed, should it fail again and again.
-            self.thread.wait(0.01 * 2 ** min(self._deaths, 8))
+            self.thread.wait(min(0.01 * 2 ** min(self._deaths, 10), _LONGEST_REST_SECONDS))
 
     def _shift(self) -> bool:
         """Works until the thread has resigned, or until something fails that never should: True then."""
@@ -85,7 +89,10 @@ class Loop:
                 self._survive(error)
                 if not isinstance(error, Exception):
                     raise  # the caller's Ctrl-C; the thread's owner gives the claim back
-                continue
+                if self.failing is None:
+                    continue
+                self.thread.leave()
+                return
             if self._output.write_error is not None:
                 for barrier in self._queue.barriers.copy():
                     self._queue.settle(barrier, self._cannot_write())
@@ -100,7 +107,10 @@ class Loop:
             self._wait_for_work()
         else:
             self._wait_to_retry()
+        # Those that come while it is tried have not been tried for: they are worth another try.
+        self._tried = self._queue.barriers.copy()
         last = self._worker.drain()
+        self.failing, self._deaths = None, 0
         if self._output.write_error is None:
             self._pause = 0.0
         elif last is None:
@@ -127,14 +137,13 @@ class Loop:
 
     def _refuse_barriers(self) -> Barrier | None:
         """Tells who waits that files cannot be written; returns the last barrier if its time is over."""
-        self._tried = self._queue.barriers.copy()
         for barrier in self._tried:
             if not barrier.last:
                 self._queue.settle(barrier, self._cannot_write())
         ended = [b for b in self._tried if b.last and b.give_up_at <= time.monotonic()]
         if not ended:
             return None
-        self._give_up()
+        self._give_up(ended[0])
         return ended[0]
 
     def _cannot_write(self) -> LoggingError:
@@ -148,18 +157,22 @@ class Loop:
         failure.__cause__ = error
         return failure
 
-    def _give_up(self) -> None:
-        """Empties the queue and the output unwritten, and tells who waits."""
+    def _give_up(self, last: Barrier) -> None:
+        """Empties the queue and the output unwritten, and tells who waits; `last` is answered when all is closed."""
         error = self._output.write_error
+        assert error is not None
         lost = self._worker.give_up()
-        for barrier in self._queue.barriers.copy():
+        for barrier in {last, *self._queue.barriers.copy()}:
             failure = LoggingError(
                 f"{lost} summaries could not be written to {self._options.log_dir!r} and are lost "
-                f"({describe(error) if error else 'unknown'})",
+                f"({describe(error)})",
                 max(1, lost),
             )
             failure.__cause__ = error
-            self._queue.settle(barrier, failure)
+            if barrier is last:
+                last.failure = failure
+            else:
+                self._queue.settle(barrier, failure)
 
     def _departed(self, last: Barrier | None) -> bool:
         """Ends if the last barrier was met, or if there was nothing but barriers since; whether it has."""
@@ -184,8 +197,8 @@ class Loop:
 
     def _survive(self, error: BaseException) -> None:
         """The worker itself has failed: what it was busy with is lost, all else goes on."""
-        self._deaths = self._deaths + 1 if self._worker.beats == self._alive_at else 0
-        self._alive_at = self._worker.beats
+        self._deaths += 1
+        self.failing = error if self._deaths >= _MOST_DEATHS else None
         lost = self._worker.recover()
         message = f"the writer thread met {describe(error)}; {lost} summaries are lost, and it goes on"
         if lost:

@@ -130,14 +130,20 @@ class Pipeline:
         self._refuse_on_worker("flush")
         if sys.is_finalizing():
             return False  # no thread runs any more, and one may have been stopped with a lock in its hands
-        # In this order: a worker that has left the claim has emptied the queue before.
-        if self._thread.busy or not self.queue.empty():
-            barrier = Barrier(fsync=fsync or self.options.fsync)
-            self.queue.put_barrier(barrier)
-            if not self.wait_for(barrier, timeout):
-                return False
+        barrier = self.ask_to_flush(fsync=fsync)
+        if barrier is not None and not self.wait_for(barrier, timeout):
+            return False
         self.raise_failures()
         return True
+
+    def ask_to_flush(self, *, fsync: bool = False) -> Barrier | None:
+        """Has the worker say when all that was pushed is written; None if it is already."""
+        # In this order: a worker that has left the claim has emptied the queue before.
+        if not self._thread.busy and self.queue.empty():
+            return None
+        barrier = Barrier(fsync=fsync or self.options.fsync)
+        self.queue.put_barrier(barrier)
+        return barrier
 
     def close(self, timeout: float | None = None) -> bool:
         """Flushes, ends the thread, closes the files; see `SummaryWriter.close`."""
@@ -160,12 +166,18 @@ class Pipeline:
         self.queue.put_barrier(barrier)
         return barrier
 
+    @property
+    def closes_by_barrier(self) -> bool:
+        """Whether `ask_to_close()` is all that closing takes; not for pipelines with more to do in `close()`."""
+        return type(self).close is Pipeline.close
+
     def wait_for(self, barrier: Barrier, timeout: float | None) -> bool:
         """Waits for a barrier; False when the timeout passes first.
 
         Raises:
             LoggingError: it was reached, but what is before it could not be written.
             WriterStalledError: there is no timeout, and the worker hangs.
+            TbasyncError: the worker fails whatever it does.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         beats, moved_at = self._worker.beats, time.monotonic()
@@ -173,6 +185,11 @@ class Pipeline:
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 return False
+            if self._loop.failing is not None:
+                raise TbasyncError(
+                    f"the writer thread fails again and again, of {describe(self._loop.failing)}: a bug in "
+                    "tbasync, please report it; what was pushed is kept up to the writer's capacity"
+                ) from self._loop.failing
             if self._worker.beats != beats:
                 beats, moved_at = self._worker.beats, now
             elif deadline is None and now - moved_at > STALL_SECONDS:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ EXIT_SECONDS = 30.0
 _started: set[Pipeline] = set()
 _all: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _kept: list[object] = []
+_LATE = "not everything reached {!r} in time"
 _exiting = False
 _children_end_by: int | None = None  # the process whose multiprocessing finalizers include ours
 
@@ -62,30 +64,52 @@ def _close_all() -> None:
     global _exiting
     # Before the look at what is open: who starts a worker puts it there and then looks whether this is set.
     _exiting = True
+    # All are asked before the first is waited for, so that one that hangs does not use up the others' time;
+    # but one with a closing of its own (it waits for other ranks, say) is closed in that way, after the rest.
+    pipelines = _started.copy()
+    plain = {pipeline for pipeline in pipelines if pipeline.closes_by_barrier}
     deadline = time.monotonic() + EXIT_SECONDS
-    # All are asked before the first is waited for, so that one that hangs does not use up the others' time.
-    asked = [(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in _started.copy()]
+    finish([(pipeline, pipeline.ask_to_close(EXIT_SECONDS)) for pipeline in plain], EXIT_SECONDS)
+    for pipeline in pipelines - plain:
+        _close(pipeline, max(0.0, deadline - time.monotonic()))
+
+
+def finish(asked: Iterable[tuple[Pipeline, Barrier | None]], seconds: float) -> None:
+    """Waits for barriers, for so long in all; what goes wrong is printed, for nobody is left to catch it."""
+    deadline = time.monotonic() + seconds
     for pipeline, barrier in asked:
         _finish(pipeline, barrier, deadline)
 
 
 def close_at_exit(pipeline: Pipeline) -> None:
     """Closes a pipeline within `EXIT_SECONDS`; what goes wrong is printed, for nobody is left to catch it."""
-    _finish(pipeline, pipeline.ask_to_close(EXIT_SECONDS), time.monotonic() + EXIT_SECONDS)
+    _close(pipeline, EXIT_SECONDS)
+
+
+def _close(pipeline: Pipeline, seconds: float) -> None:
+    with _complaining():
+        if not pipeline.close(seconds):
+            _complain(_LATE.format(pipeline.options.log_dir))
 
 
 def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
-    try:
+    with _complaining():
         if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
-            _complain(f"not everything reached {pipeline.options.log_dir!r} in {EXIT_SECONDS:.0f} s")
+            _complain(_LATE.format(pipeline.options.log_dir))
         pipeline.raise_failures()
+
+
+@contextlib.contextmanager
+def _complaining() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         _complain(str(error))
 
 
 def flush_all() -> None:
     """Flushes what is running, within `EXIT_SECONDS` each; for a process that is about to end otherwise."""
-    for pipeline in tuple(_started):
+    for pipeline in _started.copy():
         # The process ends by its own will and is not to be held up by what it was about to leave undone.
         with contextlib.suppress(Exception):
             pipeline.flush(EXIT_SECONDS)

@@ -150,7 +150,7 @@ class PushQueue:
         if (nbytes or device_bytes) and not self._reserve(nbytes, device_bytes) and not self._admit(item):
             return
         self.append(item)
-        if len(self.items) > self.limit:
+        if len(self.items) > self.limit or self._half_full():
             self.attend()
 
     def attend(self) -> None:
@@ -164,7 +164,7 @@ class PushQueue:
             return
         if self.limit == _ATTENTION:
             self._host.ring()
-        if len(self.items) > self.room() // 2:
+        if self._half_full():
             self._hurry()
         if self._on_full == "drop_oldest":
             self._drop_oldest(self._fits)
@@ -183,6 +183,14 @@ class PushQueue:
         # In this order: the worker clears the flag before it drains, so it finds what came before the flag.
         self.urgent = True
         self._host.ring()
+
+    def _half_full(self) -> bool:
+        """Whether the worker should not wait for more: pushes might have to wait for it soon."""
+        return (
+            len(self.items) > self.room() // 2
+            or 2 * self.payload > self._capacity
+            or 2 * self.device_bytes > self._device_capacity
+        )
 
     def _fits(self) -> bool:
         return len(self.items) <= self.room()

@@ -117,7 +117,8 @@ class Worker:
         self._rested, self._cpu = time.perf_counter(), time.thread_time()
         last = None
         self._encode_gathered()  # what a failure has left
-        while last is None and self._output.write() and self._queue.items:
+        self._output.write()
+        while last is None and self._output.write_error is None and self._queue.items:
             last = self._piece(self._take())
             self._queue.admit()
             self._rest_if_due()

@@ -37,6 +37,7 @@ def estimate(calls: Iterable[Sampled]) -> dict[str, array[int]]:
             _warm_up(writer)
             _make_again(calls, writer, durations)
         with contextlib.suppress(Exception):
+            writer.flush()  # in a script most has been written by the time it closes
             _time(durations, "close", writer.close)
     floor = _time_of_nothing()
     return {name: array("q", (max(0, spent - floor) for spent in spans)) for name, spans in durations.items()}

@@ -8,7 +8,7 @@ import threading
 from array import array
 from collections.abc import Callable
 from time import perf_counter_ns
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 from .sample import Sample
@@ -54,12 +54,14 @@ class ThreadRecord:
         self.busy = self.reading = False
         self.nbytes = self.syncs = self.excluded = 0
 
-    def note(self, entries: dict[str, Entry], name: str, spent: int, frame: Any) -> Entry:
-        """Enters a call that has ended, made from `frame`."""
+    def note(self, entries: dict[str, Entry], name: str, spent: int, frame: FrameType | None) -> Entry:
+        """Enters a call that has ended, made from `frame`; None if the interpreter itself has made it."""
         entry = entries.get(name)
         if entry is None:
             entry = entries[name] = Entry()
         entry.durations.append(spent)
+        if frame is None:
+            return entry
         # The line number is worked out at the end: that takes longer than the rest of this together.
         site = (name, frame.f_code, frame.f_lasti)
         tally = self.sites.get(site)
@@ -114,7 +116,7 @@ class Meter:
                 end = perf_counter_ns()
                 record.busy = False
                 spent = max(0, end - start - record.excluded - self._floor)
-                entry = record.note(record.logging, name, spent, sys._getframe(1))
+                entry = record.note(record.logging, name, spent, sys._getframe().f_back)
                 entry.nbytes += record.nbytes
                 entry.syncs += record.syncs
                 record.first = record.first or start
@@ -154,7 +156,7 @@ class Meter:
                 return result
             spent = max(0, end - start - self._floor)
             if waited or not only_waits:
-                record.note(record.reads, name, spent, sys._getframe(1)).syncs += waited
+                record.note(record.reads, name, spent, sys._getframe().f_back).syncs += waited
             record.overhead += perf_counter_ns() - start - spent
             return result
 

@@ -68,7 +68,7 @@ class Result:
         other_threads_seconds: in logging calls on all other threads.
         measuring_seconds: what the measuring cost the main thread.
         methods: logging methods, the dearest first.
-        reads: methods that read tensors' values outside of logging calls.
+        reads: methods that read tensors' values, on the main thread and outside of logging calls.
         sites: the lines that cost most, the dearest first.
         estimate: what the calls would cost under tbasync, by method: `calls` have been tried, and the total
             is for as many as the script made.
@@ -120,7 +120,7 @@ def result(meter: Meter, wall_nanoseconds: int, tried: Mapping[str, array[int]])
         other_threads_seconds=(sum(spent.values()) - spent.get(main, 0)) / 1e9,
         measuring_seconds=main.overhead / 1e9,
         methods=methods,
-        reads=_methods([thread.reads for thread in threads]),
+        reads=_methods([main.reads]),
         sites=_sites(threads),
         estimate=_estimated(methods, tried),
     )
@@ -174,6 +174,8 @@ def _sites(threads: Iterable[ThreadRecord]) -> list[Site]:
     merged: dict[tuple[str, str, int], list[int]] = {}
     for thread in threads:
         for (method, code, offset), (calls, total, most) in tuple(thread.sites.items()):
+            if method in thread.reads and not thread.is_main:
+                continue  # a writer's own thread, which reads for it
             tally = merged.setdefault((method, code.co_filename, _line(code, offset)), [0, 0, 0])
             tally[:] = tally[0] + calls, tally[1] + total, max(tally[2], most)
     dearest = sorted(merged.items(), key=lambda site: -site[1][1])[:_MOST_SITES]

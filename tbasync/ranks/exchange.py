@@ -6,12 +6,31 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..pipeline.faults import Faults
 from .side import Side
 
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
+# How often a side that is to end looks whether it may.
+_END_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class End:
+    """How an exchange is to end.
+
+    Attributes:
+        at: when to end in any case (`time.monotonic()`).
+        ready: whether it may end already.
+        then: called, on the exchange's thread, when it has.
+    """
+
+    at: float
+    ready: Callable[[], bool]
+    then: Callable[[], object]
 
 
 class Exchange:
@@ -33,19 +52,24 @@ class Exchange:
         self._bell.acquire()
         self._waiting: deque[threading.Event] = deque()
         self._thread: threading.Thread | None = None
-        self._ends_at: float | None = None
-        self._ended_well = True
+        self._end: End | None = None
+        self._ended = threading.Event()
+        self._ended.set()
+        self._well = True
 
     def start(self) -> None:
-        """Starts the thread, if it does not run."""
+        """Starts the thread, if it does not run; one that was about to end goes on."""
         with self._life:
-            if self._thread is not None and self._thread.is_alive() and self._ends_at is None:
+            self._end = None
+            if self._thread is not None:
                 return
-            self._ends_at = None
             self._thread = threading.Thread(target=self._run, name="tbasync-ranks", daemon=True)
-            # At the interpreter's end no thread can be started: `finish()` then does the last turn itself.
-            with contextlib.suppress(RuntimeError):
+            self._ended.clear()
+            try:
                 self._thread.start()
+            except RuntimeError:  # the interpreter is ending: `finish()` does the last turn itself
+                self._thread = None
+                self._ended.set()
 
     def sync(self, timeout: float) -> bool:
         """Waits until a turn that began after this call has handed everything over; False if it takes longer.
@@ -53,30 +77,31 @@ class Exchange:
         Args:
             timeout: seconds.
         """
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             return self._turn(urgent=True, last=False)
         done = threading.Event()
         self._waiting.append(done)
         self._ring()
-        return done.wait(timeout)
+        if not done.wait(timeout):
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(done)
+        return done.is_set()
 
-    def finish(self, timeout: float) -> bool:
-        """Has the last turn done and the thread end; False if not everything was handed over in time.
+    def finish(self, end: End) -> None:
+        """Has the last turn done, as `end` says, and the thread end. Does not wait for it."""
+        with self._life:
+            self._end = end
+            running = self._thread is not None
+        if running:
+            self._ring()
+            return
+        self._well = self._turn(urgent=True, last=True)
+        self._side.leave()
+        end.then()
 
-        Args:
-            timeout: seconds for how long to try.
-        """
-        self.finish_soon(timeout)
-        thread = self._thread
-        if thread is not None and thread.is_alive():
-            thread.join(timeout)
-            return not thread.is_alive() and self._ended_well
-        return self._turn(urgent=True, last=True)
-
-    def finish_soon(self, timeout: float) -> None:
-        """The same without waiting for it."""
-        self._ends_at = time.monotonic() + timeout
-        self._ring()
+    def join(self, timeout: float) -> bool:
+        """Waits until the thread has ended; whether it has, with everything handed over."""
+        return self._ended.wait(timeout) and self._well
 
     def forget(self) -> None:
         """In a forked child: thread and side are the parent's."""
@@ -92,21 +117,36 @@ class Exchange:
         while True:
             self._bell.acquire(timeout=pause)
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            ends_at = self._ends_at
-            done = self._turn(urgent=bool(waiting), last=ends_at is not None)
+            end = self._end
+            over = end is not None and time.monotonic() >= end.at
+            last = over or (end is not None and end.ready())
+            done = self._turn(urgent=bool(waiting), last=last)
             if done:
-                pause = self._interval
+                pause = self._interval if end is None else min(self._interval, _END_SECONDS)
                 for event in waiting:
                     event.set()
             else:
                 pause = min(_LAST_RETRY_SECONDS, 2 * max(pause, _FIRST_RETRY_SECONDS))
                 self._waiting.extendleft(reversed(waiting))
-            if ends_at is not None and (done or time.monotonic() >= ends_at):
-                self._ended_well = done
-                self._side.leave()
-                return
+            if end is not None:
+                pause = max(0.0, min(pause, end.at - time.monotonic()))
+                if (over or (last and done)) and self._stop(end, done):
+                    return
+
+    def _stop(self, end: End, done: bool) -> bool:
+        """Ends the thread's work after its last turn; False if it is to go on after all."""
+        with self._life:  # or `start()` could be counting on a thread that is just ending
+            if self._end is not end:
+                return False
+            self._well = done
+            self._side.leave()
+            self._thread = None
+        self._ended.set()
+        end.then()
+        return True
 
     def _turn(self, *, urgent: bool, last: bool) -> bool:
+        before = time.thread_time()
         try:
             return self._side.turn(urgent=urgent, last=last)
         except Exception as error:
@@ -117,4 +157,4 @@ class Exchange:
             )
             return False
         finally:
-            self._side.traffic.cpu_seconds = time.thread_time()
+            self._side.traffic.cpu_seconds += time.thread_time() - before

@@ -1,60 +1,37 @@
 """Values of the same series and step from all ranks, waiting for each other.
 
-A group has a row in matrices of a column for each rank of the world, and so is filled, looked at and read by
-whole arrays. It is written when every rank has reported that is expected to, when it has waited too long, or
-when that is asked for. One that is written with ranks missing is kept for a while: what they report later is
-written again with the rest.
+A group is a row of a matrix with a column for each rank, and so is filled, looked at and read by whole arrays. It
+is written when every rank has reported that is expected to, when it has waited too long, or when that is asked
+for. One that is written with ranks missing is kept for a while: what they report later is written again with
+the rest.
 
-Which ranks are expected is learnt for each series: all that live, at first; one that was waited for in vain
-is not waited for under that series until it reports it again. So a tag that only some ranks log waits once.
+Which ranks are expected is learnt for each series: all that live, at first; one that was waited for in vain is not
+waited for under that series until it reports it again. So a tag that only some ranks log waits once.
 
-A rank that reports the same series and step twice opens a second group of that name, as the second call
-would write a second point: the n-th report of one rank meets the n-th reports of the others.
+A rank that reports the same series and step twice opens a second group of that name, as the second call would
+write a second point: the n-th report of one rank meets the n-th reports of the others.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+from .rows import Bools, Floats, Ints, Ready, Rows, Steps, columns_of
 
-# The memory that waiting groups may take, and what one costs besides its row of the matrices.
+# The memory that waiting groups may take.
 _MOST_BYTES = 256 << 20
-_GROUP_BYTES = 320
-_FIRST_ROWS = 64
 # A group that was written incomplete is kept for so many times the timeout after its first report.
 _KEPT_TIMEOUTS = 3
+# Cells looked at or copied at once: numpy holds the GIL meanwhile, some hundred microseconds.
+_PIECE = 1 << 16
+# Ranks in step report the same rows again and again: so many sets of them are recognised.
+_MOST_RECENT = 64
 
-
-@dataclass
-class Ready:
-    """Groups to be written, in the order in which they were opened.
-
-    Attributes:
-        series: intp (groups,).
-        steps: int64 (groups,).
-        wall_times: float64 (groups,).
-        values: float64 (groups, world).
-        present: bool (groups, world).
-        own: bool (groups,), those with a value of the own rank that no earlier writing of them had.
-        before: intp (groups,), ranks in them when they were last written; 0 for the first time.
-    """
-
-    series: Ints
-    steps: npt.NDArray[np.int64]
-    wall_times: Floats
-    values: Floats
-    present: Bools
-    own: Bools
-    before: Ints
+Forgotten: TypeAlias = "Callable[[int, Floats], object]"
 
 
 class _Repeats:
@@ -80,58 +57,45 @@ class _Repeats:
 class Groups:
     """The groups that wait, and those that were written incomplete. For one thread at a time."""
 
-    def __init__(self, world: int, own_rank: int, timeout: float) -> None:
+    def __init__(self, world: int, own_rank: int, timeout: float, forgotten: Forgotten | None = None) -> None:
         """Makes an empty collection.
 
         Args:
             world: number of ranks.
             own_rank: the rank whose wall times are the groups'.
             timeout: seconds after its first report at which a group is written with whom it has.
+            forgotten: called with the series and the values of each group that is done with.
         """
+        self._forgotten = forgotten
         self._world = world
-        self._own_rank = own_rank
         self._timeout = timeout
-        self._most_rows = max(1024, _MOST_BYTES // (9 * world + _GROUP_BYTES))
-        self._rows: dict[tuple[int, int], int | _Repeats] = {}
-        self._free: list[int] = []
-        self._opened = 0
+        self._most_rows = max(1024, _MOST_BYTES // Rows.nbytes(world))
+        self._piece = max(1, _PIECE // world)
+        self._rows = Rows(world, own_rank)
+        self._names: dict[tuple[int, int], int | _Repeats] = {}
+        self._recent: dict[bytes, Ints] = {}
         self._expected = np.ones((0, world), np.bool_)
-        self._allocate(_FIRST_ROWS)
-
-    def _allocate(self, rows: int) -> None:
-        self._values = np.zeros((rows, self._world))
-        self._present = np.zeros((rows, self._world), np.bool_)
-        self._series = np.zeros(rows, np.intp)
-        self._steps = np.zeros(rows, np.int64)
-        self._wall_times = np.zeros(rows)
-        self._since = np.zeros(rows)
-        self._order = np.zeros(rows, np.int64)
-        self._counts = np.zeros(rows, np.intp)
-        self._written = np.zeros(rows, np.intp)
-        self._judged = np.zeros(rows, np.bool_)
-        self._own_written = np.zeros(rows, np.bool_)
-        self._in_use = np.zeros(rows, np.bool_)
-        self._free = list(range(rows - 1, -1, -1))
+        self._all_expected = True
 
     def __len__(self) -> int:
-        return len(self._in_use) - len(self._free)
+        return len(self._rows)
 
     @property
     def crowded(self) -> bool:
         """Whether they take more memory than they may: the next `take()` lets the oldest go."""
-        return len(self) > self._most_rows
+        return len(self._rows) > self._most_rows
 
     @property
     def waiting(self) -> int:
         """How many groups hold reports that have not been written."""
-        return int((self._counts > self._written)[self._in_use].sum())
+        return self._rows.unread
 
     # -- putting -------------------------------------------------------------------------------------------
 
     def put(
         self,
-        series: Sequence[int],
-        steps: Sequence[int],
+        series: Ints,
+        steps: Steps,
         wall_times: Floats,
         ranks: Ints,
         values: Floats,
@@ -141,166 +105,142 @@ class Groups:
         """Takes reports: a row for each series and step, a column for each rank.
 
         Args:
-            series: numbers of series, (rows,).
-            steps: (rows,).
+            series: numbers of series, intp (rows,).
+            steps: int64 (rows,).
             wall_times: float64 (rows,).
-            ranks: (columns,), each once.
+            ranks: intp (columns,), each once.
             values: float64 (rows, columns).
             present: bool (rows, columns), which of the values were reported; None is all.
             now: `time.monotonic()`.
         """
-        self._know(max(series, default=-1))
-        keys = list(zip(series, steps, strict=True))
-        self._expect(np.asarray(series, np.intp), ranks, present)
-        if len(set(keys)) == len(keys):
-            found = list(map(self._rows.get, keys))
-            if not any(isinstance(row, _Repeats) for row in found):
-                rows = self._rows_of(keys, found, wall_times, now)
-                given = np.ones(values.shape, np.bool_) if present is None else present
-                where = np.ix_(rows, ranks)
-                if not (self._present[where] & given).any():
-                    self._fill(rows, ranks, values, given, wall_times)
-                    return
-        for place, key in enumerate(keys):
+        if not len(series):
+            return
+        self._expect(series, ranks, present)
+        rows = self._rows_of(series, steps, wall_times, now)
+        if rows is not None and not self._rows.hold_any(rows, columns_of(ranks), present):
+            self._rows.fill(rows, ranks, values, present, wall_times)
+            return
+        for place, key in enumerate(zip(series.tolist(), steps.tolist(), strict=True)):
             columns = np.arange(len(ranks)) if present is None else np.flatnonzero(present[place])
             for column in columns.tolist():
                 row = self._row_of_repeat(key, int(ranks[column]), wall_times[place], now)
-                at = np.array([row])
-                one = np.ones((1, 1), np.bool_)
                 value = values[place : place + 1, column : column + 1]
-                self._fill(at, ranks[column : column + 1], value, one, wall_times[place : place + 1])
+                one = slice(place, place + 1)
+                self._rows.fill(np.array([row]), ranks[column : column + 1], value, None, wall_times[one])
 
-    def _fill(self, rows: Ints, ranks: Ints, values: Floats, given: Bools, wall_times: Floats) -> None:
-        if given.all():
-            where: Any = np.ix_(rows, ranks)
-            self._values[where] = values
-        else:
-            row, column = np.nonzero(given)
-            where = rows[row], ranks[column]
-            self._values[where] = values[row, column]
-        self._present[where] = True
-        self._counts[rows] += given.sum(1)
-        own = np.flatnonzero(ranks == self._own_rank)
-        if own.size:
-            reported = given[:, own[0]]
-            self._wall_times[rows[reported]] = wall_times[reported]
+    def _rows_of(self, series: Ints, steps: Steps, wall_times: Floats, now: float) -> Ints | None:
+        """The rows of some groups, opened where they are new; None if a name occurs twice."""
+        signature = series.tobytes() + steps.tobytes()
+        rows = self._recent.get(signature)
+        if rows is None:
+            rows = self._look_up(list(zip(series.tolist(), steps.tolist(), strict=True)), wall_times, now)
+            if rows is not None:
+                if len(self._recent) >= _MOST_RECENT:
+                    self._recent.clear()
+                self._recent[signature] = rows
+        return rows
 
-    def _rows_of(self, keys: list[tuple[int, int]], found: list[Any], wall_times: Floats, now: float) -> Ints:
-        for place, row in enumerate(found):
+    def _look_up(self, keys: list[tuple[int, int]], wall_times: Floats, now: float) -> Ints | None:
+        if len(set(keys)) < len(keys):
+            return None
+        found = list(map(self._names.get, keys))
+        rows = []
+        for key, row, wall_time in zip(keys, found, wall_times.tolist(), strict=True):
+            if isinstance(row, _Repeats):
+                return None
             if row is None:
-                found[place] = self._rows[keys[place]] = self._open(keys[place], wall_times[place], now)
-        return np.array(found, np.intp)
+                row = self._names[key] = self._rows.take(*key, wall_time, now)
+            rows.append(row)
+        return np.array(rows, np.intp)
 
     def _row_of_repeat(self, key: tuple[int, int], rank: int, wall_time: float, now: float) -> int:
         """The row for a rank's next report of `key`, when a rank may have reported it before."""
-        known = self._rows.get(key)
+        known = self._names.get(key)
         if known is None:
-            row = self._rows[key] = self._open(key, wall_time, now)
+            row = self._names[key] = self._rows.take(*key, wall_time, now)
             return row
         if not isinstance(known, _Repeats):
-            if not self._present[known, rank]:
+            if not self._rows.present[known, rank]:
                 return known
-            known = self._rows[key] = _Repeats(known, self._present[known])
+            known = self._names[key] = _Repeats(known, self._rows.present[known])
+            self._recent.clear()
         place = known.place(rank)
         while place >= len(known.rows):
-            known.rows.append(self._open(key, wall_time, now))
+            known.rows.append(self._rows.take(*key, wall_time, now))
         return known.rows[place]
-
-    def _open(self, key: tuple[int, int], wall_time: float, now: float) -> int:
-        if not self._free:
-            self._grow()
-        row = self._free.pop()
-        self._series[row], self._steps[row] = key
-        self._wall_times[row] = wall_time
-        self._since[row] = now
-        self._order[row] = self._opened = self._opened + 1
-        self._present[row] = False
-        self._counts[row] = self._written[row] = 0
-        self._judged[row] = self._own_written[row] = False
-        self._in_use[row] = True
-        return row
-
-    def _grow(self) -> None:
-        old = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        rows = len(self._in_use)
-        self._allocate(2 * rows)
-        for name, value in old.items():
-            if name != "_expected":
-                vars(self)[name][:rows] = value
-        self._free = list(range(2 * rows - 1, rows - 1, -1))
 
     # -- expectations --------------------------------------------------------------------------------------
 
-    def _know(self, series: int) -> None:
-        missing = series + 1 - len(self._expected)
+    def _expect(self, series: Ints, ranks: Ints, present: Bools | None) -> None:
+        missing = int(series.max()) + 1 - len(self._expected)
         if missing > 0:
             more = max(missing, len(self._expected))
             self._expected = np.concatenate((self._expected, np.ones((more, self._world), np.bool_)))
-
-    def _expect(self, series: Ints, ranks: Ints, present: Bools | None) -> None:
+        if self._all_expected:
+            return
         if present is None:
-            self._expected[np.ix_(series, ranks)] = True
+            self._expected[np.ix_(np.unique(series), ranks)] = True
         else:
             row, column = np.nonzero(present)
             self._expected[series[row], ranks[column]] = True
 
+    def _learn(self, rows: Ints, alive: Bools) -> None:
+        """Whoever is not in these rows is not waited for again under their series."""
+        for row in rows.tolist():
+            self._expected[self._rows.series[row], ~self._rows.present[row] & alive] = False
+            self._all_expected = False
+        self._rows.judged[rows] = True
+
+    def _satisfied(self, rows: Ints, alive: Bools) -> Bools:
+        """Whether every rank that is expected has reported: bool (rows,)."""
+        needed = self._expected & alive
+        counts = self._rows.counts[rows]
+        # Most groups lack several ranks, and then no look at their row is needed.
+        satisfied: Bools = counts >= needed.sum(1)[self._rows.series[rows]]
+        candidates = np.flatnonzero(satisfied & (counts < self._world))
+        for first in range(0, len(candidates), self._piece):
+            some = candidates[first : first + self._piece]
+            at = rows[some]
+            satisfied[some] = ~(needed[self._rows.series[at]] & ~self._rows.present[at]).any(1)
+        return satisfied
+
     # -- taking --------------------------------------------------------------------------------------------
 
-    def take(self, alive: Bools, now: float, *, everything: bool = False) -> Ready:
-        """The groups that are to be written now; those that need not be kept are forgotten.
+    def take(self, alive: Bools, now: float, *, everything: bool = False) -> Iterator[Ready]:
+        """The groups that are to be written now, oldest first, in pieces of a bounded size.
+
+        Those that need not be kept are forgotten at the end.
 
         Args:
             alive: bool (world,), ranks that may still report.
             now: `time.monotonic()`.
             everything: write every group that holds something new.
         """
-        rows = np.flatnonzero(self._in_use)
-        rows = rows[np.argsort(self._order[rows])]
-        counts = self._counts[rows]
-        excess = max(0, len(rows) - self._most_rows)
-        pushed_out = np.arange(len(rows)) < excess
-        late = now - self._since[rows] >= self._timeout
-        due = counts > self._written[rows]
+        rows = self._rows.used()
+        counts = self._rows.counts[rows]
+        pushed_out = np.arange(len(rows)) < len(rows) - self._most_rows
+        age = now - self._rows.since[rows]
+        late = age >= self._timeout
+        due = counts > self._rows.written[rows]
         if not everything:
-            due &= late | pushed_out | self._satisfied(rows, counts, alive)
-        self._learn(rows[late & ~self._judged[rows]], alive)
-        old = now - self._since[rows] >= _KEPT_TIMEOUTS * self._timeout
-        done = (counts == self._world) | old | pushed_out
-        ready = self._read(rows[due], counts[due])
+            due &= late | pushed_out | self._satisfied(rows, alive)
+        self._learn(rows[late & ~self._rows.judged[rows]], alive)
+        to_write = rows[due]
+        for first in range(0, len(to_write), self._piece):
+            yield self._rows.read(to_write[first : first + self._piece])
+        done = (counts == self._world) | (age >= _KEPT_TIMEOUTS * self._timeout) | pushed_out
         for row in rows[done].tolist():
             self._forget(row)
-        return ready
-
-    def _satisfied(self, rows: Ints, counts: Ints, alive: Bools) -> Bools:
-        """Whether every rank that is expected has reported."""
-        needed = self._expected & alive
-        # Most groups lack several ranks, and then no look at their row is needed.
-        satisfied: Bools = counts >= needed.sum(1)[self._series[rows]]
-        candidates = np.flatnonzero(satisfied & (counts < self._world))
-        at = rows[candidates]
-        satisfied[candidates] = ~(needed[self._series[at]] & ~self._present[at]).any(1)
-        return satisfied
-
-    def _learn(self, rows: Ints, alive: Bools) -> None:
-        for row in rows.tolist():
-            self._expected[self._series[row], ~self._present[row] & alive] = False
-        self._judged[rows] = True
-
-    def _read(self, rows: Ints, counts: Ints) -> Ready:
-        present = self._present[rows]
-        own = present[:, self._own_rank] & ~self._own_written[rows]
-        head = (self._series[rows], self._steps[rows], self._wall_times[rows], self._values[rows])
-        ready = Ready(*head, present, own, self._written[rows])
-        self._written[rows] = counts
-        self._own_written[rows] |= own
-        return ready
 
     def _forget(self, row: int) -> None:
-        key = int(self._series[row]), int(self._steps[row])
-        known = self._rows[key]
+        if self._forgotten is not None:
+            present = self._rows.present[row]
+            self._forgotten(int(self._rows.series[row]), self._rows.values[row, present])
+        self._recent.clear()
+        key = int(self._rows.series[row]), int(self._rows.steps[row])
+        known = self._names[key]
         if isinstance(known, _Repeats):
             known.forget_oldest()
         if not isinstance(known, _Repeats) or not known.rows:
-            del self._rows[key]
-        self._in_use[row] = False
-        self._free.append(row)
+            del self._names[key]
+        self._rows.give_back(row)

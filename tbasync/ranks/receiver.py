@@ -34,6 +34,7 @@ class Receiver(Side):
         """
         super().__init__(team)
         self._hearer = hearer
+        self._sign_due = 0.0
 
     def _open(self, store: Store) -> None:
         self._mailbox = self._root(store)
@@ -45,8 +46,9 @@ class Receiver(Side):
             return True
         self.attach()
         # While the writer thread is behind, the blocks stay in the store, and then with those who post.
-        rounds = _MOST_ROUNDS if urgent or last or self._hearer.keeps_up() else 0
-        for _ in range(rounds):
+        if not (urgent or last or self._hearer.keeps_up()):
+            return True
+        for _ in range(_MOST_ROUNDS):
             found = self._mailbox.collect()
             if not found:
                 break
@@ -72,5 +74,8 @@ class Receiver(Side):
             return []
         living = self._node.living()
         dead = self._node.newly_dead(living)
+        if not dead and time.monotonic() < self._sign_due:
+            return []
+        self._sign_due = time.monotonic() + self._team.sign_interval
         signs = [Origin(rank, 0, ALIVE) for rank in living] + [Origin(rank, 0, GONE) for rank in dead]
         return [Block(time.time(), [Section(signs)])]

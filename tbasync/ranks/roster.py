@@ -43,16 +43,16 @@ class Roster:
     Only the time at which something arrives here counts, so that no two clocks are ever compared.
     """
 
-    def __init__(self, world: int, own_rank: int, timeout: float, now: float) -> None:
+    def __init__(self, world: int, own_rank: int, silence: float, now: float) -> None:
         """Everyone lives at first.
 
         Args:
             world: number of ranks.
-            own_rank: this one, which always lives.
-            timeout: seconds without a word after which a rank counts as dead.
+            own_rank: this one, which lives until it says otherwise.
+            silence: seconds without a word after which a rank counts as dead.
             now: the time.
         """
-        self._timeout = timeout
+        self._silence = silence
         self._heard = np.full(world, now)
         self._heard[own_rank] = np.inf
         self._reported = np.full(world, -np.inf)
@@ -61,25 +61,33 @@ class Roster:
         self._met[own_rank] = True
         self._own_rank = own_rank
         self._windows: dict[int, _Window] = {}
+        self._last_words: dict[int, int] = {}
 
     def note(self, origin: Origin, now: float) -> bool:
         """Takes notice of what a rank says; whether its contribution is new."""
         rank, serial, state = origin
-        if rank >= len(self._heard):
+        if rank >= len(self._heard) or rank == self._own_rank:
             return False
-        new = not serial or self._is_new(rank, serial)
-        if not new or rank == self._own_rank:
-            return new
+        if serial and not self._is_new(rank, serial):
+            return False
         if state == GONE:
             self._closed[rank] = True
             return True
         self._heard[rank] = now
         self._met[rank] = True
         if state in (VALUES, FINISHED):
-            # A rank that only lives may have closed its writer since it was seen: that takes nothing back.
-            self._closed[rank] = state == FINISHED
             self._reported[rank] = now
+            # A rank that only lives, or whose values were overtaken by its last word, may have closed its
+            # writer since: that takes nothing back.
+            if state == FINISHED:
+                self._last_words[rank] = serial
+            if state == FINISHED or not 0 < self._last_words.get(rank, 0) - serial < _ANOTHER_PROCESS:
+                self._closed[rank] = state == FINISHED
         return True
+
+    def note_own(self, *, closed: bool) -> None:
+        """Whether this rank itself has nothing more to report."""
+        self._closed[self._own_rank] = closed
 
     def _is_new(self, rank: int, serial: int) -> bool:
         window = self._windows.get(rank)
@@ -90,7 +98,7 @@ class Roster:
 
     def alive(self, now: float) -> npt.NDArray[np.bool_]:
         """bool (world,), the ranks that may still report."""
-        living: npt.NDArray[np.bool_] = ~self._closed & (now - self._heard < self._timeout)
+        living: npt.NDArray[np.bool_] = ~self._closed & (now - self._heard < self._silence)
         return living
 
     def busy(self, now: float, quiet: float) -> npt.NDArray[np.bool_]:

@@ -14,17 +14,28 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from .block import ALIVE, FINISHED, GONE, VALUES, Block, Origin, Section, decode_block, encode_block, merge
+from ..pipeline.faults import Faults
+from .block import (
+    ALIVE,
+    FINISHED,
+    GONE,
+    HISTOGRAMS,
+    VALUES,
+    Block,
+    Origin,
+    Section,
+    decode_block,
+    encode_block,
+    merge,
+)
 from .mailbox import Mailbox
 from .node import Node
-from .reports import MOST_VALUES, Overrides, Pending, table_of
+from .reports import MOST_BYTES, Overrides, Pending, table_of
 from .side import Side
 from .team import Store, Team
 
-# A rank that has nothing to report says that it lives so many times within the timeout.
-_SIGNS_OF_LIFE = 6
 _MOST_ROUNDS = 64
 # Blocks that may wait for a node's speaker.
 _NODE_ROOM = 1024
@@ -37,18 +48,20 @@ class Sender(Side):
         dropped: values lost because the writing rank has closed its writer, or did not read for too long.
     """
 
-    def __init__(self, team: Team, pending: Pending, overrides: Overrides) -> None:
+    def __init__(self, team: Team, pending: Pending, overrides: Overrides, faults: Faults) -> None:
         """Starts with nothing sent.
 
         Args:
             team: the ranks.
             pending: what is to be sent.
             overrides: tag -> its reductions; may change meanwhile.
+            faults: where to say that nobody reads any more.
         """
         super().__init__(team)
         self.dropped = 0
         self._pending = pending
         self._overrides = overrides
+        self._faults = faults
         self._serial = secrets.randbits(62)
         self._unsent: deque[Section] = deque()
         self._posted: deque[tuple[int, Section]] = deque()  # to the node, and not read yet
@@ -58,7 +71,7 @@ class Sender(Side):
     @property
     def held(self) -> int:
         """Values that have not been handed on."""
-        return self._pending.held + sum(map(_size, tuple(self._unsent)))
+        return self._pending.held + _summaries(self._unsent.copy())
 
     def give_up(self) -> int:
         """After the last turn: counts what was not handed over as lost; returns how many values that is."""
@@ -98,14 +111,24 @@ class Sender(Side):
     def _absorb(self, last: bool) -> None:
         """Makes a section of what has been pushed."""
         batches = self._pending.take()
-        table = table_of(self._team.rank, batches, self._team.reduce, self._overrides) if batches else None
-        if table is not None or (last and not self._finished):
-            self._serial += 1
-            origin = Origin(self._team.rank, self._serial, FINISHED if last else VALUES)
-            self._unsent.append(Section([origin], table))
+        rank, reduce, overrides = self._team.rank, self._team.reduce, self._overrides
+        table = table_of(rank, [batch for batch in batches if not batch.histogram], reduce, overrides)
+        if table is not None:
+            self._unsent.append(Section(self._origins(VALUES), table))
+        distributions = [batch for batch in batches if batch.histogram]
+        table = table_of(rank, distributions, reduce, overrides)
+        if table is not None:
+            histograms = [batch.histogram for batch in distributions]
+            self._unsent.append(Section(self._origins(VALUES), table, HISTOGRAMS, histograms=histograms))
+        if last and not self._finished:
+            self._unsent.append(Section(self._origins(FINISHED)))
         self._finished = last
-        while len(self._unsent) > 1 and sum(map(_size, self._unsent)) > MOST_VALUES:
-            self.dropped += _size(self._unsent.popleft())
+        while len(self._unsent) > 1 and sum(section.nbytes for section in self._unsent) > MOST_BYTES:
+            self.dropped += self._unsent.popleft().summaries
+
+    def _origins(self, state: int) -> list[Origin]:
+        self._serial += 1
+        return [Origin(self._team.rank, self._serial, state)]
 
     # -- ways to hand on -----------------------------------------------------------------------------------
 
@@ -174,14 +197,21 @@ class Sender(Side):
 
     def _note_post(self, own: Sequence[Section]) -> None:
         """After a post to the writing rank of, among others, these sections of this rank."""
-        self._sign_due = time.monotonic() + self._team.timeout / _SIGNS_OF_LIFE
+        self._sign_due = time.monotonic() + self._team.sign_interval
         if self._writer.closed:
-            self.dropped += sum(map(_size, own))
+            lost = _summaries(own)
+            self.dropped += lost
+            if lost:
+                self._faults.note(
+                    "closed",
+                    f"rank {self._team.writer} has closed its writer: what rank {self._team.rank} still logs "
+                    "is lost; close the writers of all ranks at the same place of the program",
+                )
         self._unsent.clear()
 
 
-def _size(section: Section) -> int:
-    return 0 if section.table is None else section.table.values.size
+def _summaries(sections: Iterable[Section]) -> int:
+    return sum(section.summaries for section in sections)
 
 
 def _signs(living: Sequence[int], dead: Sequence[int]) -> Section:

@@ -14,6 +14,7 @@ REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
 # it is asked for a few thousand blocks a second however many they are.
 _SECONDS_FOR_EACH_RANK = 1 / 4096
 _SHORTEST_INTERVAL = 0.05
+_SHORTEST_SILENCE = 10.0
 
 
 class Store(Protocol):
@@ -51,6 +52,16 @@ class Team:
     connect: Callable[[], Store] | None = None
     prefix: str = "tbasync"
     nodes: str | None = None
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a word after which a rank counts as dead."""
+        return max(self.timeout, _SHORTEST_SILENCE)
+
+    @property
+    def sign_interval(self) -> float:
+        """Seconds after which a rank that has nothing to report says that it lives."""
+        return self.silence / 6
 
     def exchange_interval(self, interval: float) -> float:
         """Seconds between two looks at the store, for a writer of this `interval`."""

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from .decode import METADATA, SIMPLE, SUMMARY, TENSOR
 from .fields import Malformed, validate, varint, walk
-from .rowcrc import by_length, rows_at
+from .rowcrc import Group
 
-LONGEST = 512  # bytes of a record; longer ones are taken apart one by one
-_FEWEST = 4  # rows of one length that are worth a layout of their own
-_MOST_LAYOUTS = 16  # of one length: room for tags, step widths and metadata that add up to it
-_MOST_TRIES = 4  # new layouts made for the rows of one length in one buffer
+_FEWEST = 4  # rows of one length that are worth looking for a layout
+_MOST_LAYOUTS = 64  # of one length: tags, widths of steps and metadata that add up to it
+_ROWS_PER_TRY = (
+    8  # comparing rows with a layout costs as much as taking two apart; making one, four times that
+)
 _MOST_VALUES = 64  # of one event
 
 FLOAT, DOUBLE = 1, 2  # DataType of TensorFlow's types.proto
@@ -44,7 +45,7 @@ class Slot:
     metadata: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """What the records of one shape have in common.
 
@@ -114,48 +115,49 @@ class Columns:
     def __init__(self) -> None:
         self._layouts: dict[int, list[Layout]] = {}
 
-    def split(
-        self, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> tuple[list[Block], NDArray[np.intp]]:
-        """The records at `starts` as blocks, and the indices, ascending, of those that fit none.
+    def split(self, groups: list[Group]) -> tuple[list[Block], NDArray[np.intp]]:
+        """The records in the groups as blocks, and the indices, ascending, of those that fit none.
 
         The records' CRCs must have been checked; whether they are events has not been, of those left over.
-        `data` goes on for at least 8 bytes behind the last record.
         """
         blocks, rest = list[Block](), [np.empty(0, np.intp)]
-        for length, members in by_length(lengths):
-            if 0 < length <= LONGEST and len(members) >= _FEWEST:
-                rows = rows_at(data, starts[members], length)
-                members = self._take(rows, members, length, blocks)
-            rest.append(members)
+        for rows in groups:
+            if rows.words.size and len(rows.members) >= _FEWEST:
+                rest.append(self._take(rows.words, rows.members, rows.length, blocks))
+            else:
+                rest.append(rows.members)
         return blocks, np.sort(np.concatenate(rest))
 
     def _take(
         self, rows: NDArray[np.uint64], members: NDArray[np.intp], length: int, blocks: list[Block]
     ) -> NDArray[np.intp]:
-        """Add blocks of the rows, all of one length, that fit a layout; the members that fit none."""
+        """Add blocks of the rows, all of one length, that fit a layout; the members that fit none.
+
+        Layouts are tried from the one last used to the one unused for longest, which makes room for new ones.
+        The effort is bounded by the number of rows, for files that have a layout of its own in every record.
+        """
         known, misfits = self._layouts.setdefault(length, []), list[NDArray[np.intp]]()
-        tries = 0
-        candidates = iter(list(known))
-        while len(members):
-            layout = next(candidates, None)
+        effort, untried = 4 + len(members) // _ROWS_PER_TRY, list(known)
+        while len(members) and effort > 0:
+            effort -= 1 if untried else 4
+            layout = untried.pop(0) if untried else layout_of(rows[0].tobytes()[:length])
             if layout is None:
-                if tries == _MOST_TRIES or len(known) == _MOST_LAYOUTS:
-                    break
-                tries += 1
-                layout = layout_of(rows[0].tobytes()[:length])
-                if layout is None:
-                    misfits.append(members[:1])
-                    rows, members = rows[1:], members[1:]
-                    continue
-                known.append(layout)
+                misfits.append(members[:1])
+                rows, members = rows[1:], members[1:]
+                continue
             fits = layout.fits(rows)
+            if not fits.any():
+                continue
+            if layout in known:
+                known.remove(layout)
+            known.insert(0, layout)
             if fits.all():
                 blocks.append(Block(layout, members, rows.view(np.uint8)))
                 members = members[:0]
-            elif fits.any():
+            else:
                 blocks.append(Block(layout, members[fits], rows[fits].view(np.uint8)))
                 rows, members = rows[~fits], members[~fits]
+        del known[_MOST_LAYOUTS:]
         return np.concatenate([*misfits, members])
 
 

@@ -146,7 +146,7 @@ def validate(data: Source, start: int, end: int, message: Message = EVENT) -> No
         key = data[at]
         at += 1
         if key >= 0x80:
-            key, at = _long_varint(data, here, end, 5)
+            key, at = _number(data, here, end, 5)
         number, wire = key >> 3, key & 7
         if number == 0 or key >> 32:
             raise Malformed(here, "there is no field of that number")
@@ -154,26 +154,27 @@ def validate(data: Source, start: int, end: int, message: Message = EVENT) -> No
         if kind is None and fields is not None and number in fields.numbers and wire != END_GROUP:
             raise Malformed(here, f"field {number} has wire type {wire}, which is not its own")
         if wire == LENGTH:
-            size, at = _size(data, here, at, end)
+            size, at = _number(data, at, end, 5)
+            if size > end - at:
+                raise Malformed(here, "a field is longer than the message that holds it")
             if isinstance(kind, Message):
-                _check_depth(stack, here)
+                if len(stack) >= DEEPEST:
+                    raise Malformed(here, _TOO_DEEP)
                 stack.append((fields, end, group))
                 fields, end, group = kind, at + size, 0
                 continue
-            if kind is not None:
+            if kind is not None and kind != "bytes":
                 _check_content(data, here, at, at + size, kind)
             at += size
         elif wire == VARINT:
-            if at < end and data[at] < 0x80:
-                at += 1
-            else:
-                at = _long_varint(data, at, end, 10)[1]
+            at = _number(data, at, end, 10)[1]
         elif wire == FIXED32:
             at += 4
         elif wire == FIXED64:
             at += 8
         elif wire == START_GROUP:
-            _check_depth(stack, here)
+            if len(stack) >= DEEPEST:
+                raise Malformed(here, _TOO_DEEP)
             stack.append((fields, end, group))
             fields, group = None, number
         elif wire == END_GROUP:
@@ -196,17 +197,20 @@ def walk(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         key = data[at]
         at += 1
         if key >= 0x80:
-            key, at = _long_varint(data, at - 1, end, 5)
+            key, at = _number(data, at - 1, end, 5)
         wire = key & 7
-        if wire == START_GROUP:
-            at = _after_group(data, at)
-            continue
         if wire == LENGTH:
-            size, at = _size(data, at, at, end)
+            size = data[at]
+            at += 1
+            if size >= 0x80:
+                size, at = _number(data, at - 1, end, 5)
         elif wire == VARINT:
             size = 1
             while data[at + size - 1] >= 0x80:
                 size += 1
+        elif wire == START_GROUP:
+            at = _after_group(data, at)
+            continue
         else:
             size = 8 if wire == FIXED64 else 4
         yield key >> 3, wire, at, at + size
@@ -230,48 +234,37 @@ def _after_group(data: bytes, at: int) -> int:
     """The offset behind the end of the group whose content begins at `at`."""
     depth = 1
     while depth:
-        key, at = _long_varint(data, at, len(data), 5)
+        key, at = _number(data, at, len(data), 5)
         wire = key & 7
         if wire == LENGTH:
-            size, at = _size(data, at, at, len(data))
+            size, at = _number(data, at, len(data), 5)
             at += size
         elif wire == VARINT:
-            at = _long_varint(data, at, len(data), 10)[1]
+            at = _number(data, at, len(data), 10)[1]
         else:
             at += {FIXED32: 4, FIXED64: 8}.get(wire, 0)
             depth += {START_GROUP: 1, END_GROUP: -1}.get(wire, 0)
     return at
 
 
-def _long_varint(data: Source, at: int, end: int, most: int) -> tuple[int, int]:
+def _number(data: Source, at: int, end: int, most: int) -> tuple[int, int]:
     """The varint of at most `most` bytes and 64 bits at `at`, and where it ends."""
-    value = 0
-    for index in range(most):
-        if at + index >= end:
-            raise Malformed(at, "a number runs past the end of its message")
-        byte = data[at + index]
-        value |= (byte & 0x7F) << 7 * index
+    value = shift = 0
+    for index in range(at, min(at + most, end)):
+        byte = data[index]
         if byte < 0x80:
+            value |= byte << shift
             if value >> 64:
                 raise Malformed(at, "a number has more than 64 bits")
-            return value, at + index + 1
+            return value, index + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    if at + most > end:
+        raise Malformed(at, "a number runs past the end of its message")
     raise Malformed(at, f"a number takes more than {most} bytes")
 
 
-def _size(data: Source, here: int, at: int, end: int) -> tuple[int, int]:
-    """The length at `at`, of the field whose key is at `here`, and where its payload begins."""
-    if at < end and data[at] < 0x80:
-        size, at = data[at], at + 1
-    else:
-        size, at = _long_varint(data, at, end, 5)
-    if size > end - at:
-        raise Malformed(here, "a field is longer than the message that holds it")
-    return size, at
-
-
-def _check_depth(stack: list[_Open], here: int) -> None:
-    if len(stack) >= DEEPEST:
-        raise Malformed(here, f"messages are nested more than {DEEPEST} deep")
+_TOO_DEEP = f"messages are nested more than {DEEPEST} deep"
 
 
 def _check_content(data: Source, here: int, start: int, stop: int, kind: str) -> None:
@@ -285,8 +278,12 @@ def _check_content(data: Source, here: int, start: int, stop: int, kind: str) ->
 
 
 def _check_text(data: Source, here: int, start: int, stop: int) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """Raise Malformed unless the bytes are UTF-8."""
     try:
+        if stop - start <= _PIECE:
+            str(data[start:stop], "utf-8")
+            return
+        decoder = codecs.getincrementaldecoder("utf-8")()
         for at in range(start, stop, _PIECE):
             decoder.decode(data[at : min(at + _PIECE, stop)])
         decoder.decode(b"", True)
@@ -295,7 +292,7 @@ def _check_text(data: Source, here: int, start: int, stop: int) -> None:
 
 
 def _check_varints(data: Source, here: int, start: int, stop: int) -> None:
-    """Whether the bytes are whole varints of at most 64 bits, looked at piece by piece."""
+    """Raise Malformed unless the bytes are whole varints of at most 64 bits."""
     begun = 0  # bytes of a varint that the pieces before have begun
     for at in range(start, stop, _PIECE):
         piece = np.frombuffer(data[at : min(at + _PIECE, stop)], np.uint8)

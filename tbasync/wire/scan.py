@@ -9,8 +9,8 @@ from a position takes the whole record that starts there, or else the first that
 behind it: what lies between is damage. This one rule covers a torn tail, a record torn in the middle with
 others appended behind it, flipped bits in header or payload, and lost or foreign stretches.
 
-The rule is applied fast where all is well (chains of headers found with numpy), and one candidate at a time
-from the first irregularity of a buffer on.
+The rule is applied fast where all is well (chains of headers guessed from the records before, or found with
+numpy), and one candidate at a time from the first irregularity of a buffer on.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from .crc import contributions, mask, masked_crc
-from .rowcrc import payloads_match
+from .rowcrc import Group, group, payloads_match
 
 HEADER, FOOTER = 12, 4
 OVERHEAD = HEADER + FOOTER
 LONGEST_PAYLOAD = (1 << 31) - 1  # protobuf's limit for a message, in bytes
 PADDING = 16  # bytes that a buffer given to `scan` must hold beyond its end; their value does not matter
 
-_TASTE = 32  # records walked one by one to see whether they are small
+_TASTE = 32  # records walked one by one to see whether they are small, and what may follow them
+_GUESSES = 4  # times in a buffer that it is guessed what follows
 _LEAP = (1 << 16) - 1  # longest payload that the search for many headers at once looks for
 _SMALL = 192  # bytes of a record on average below which finding headers with numpy pays
 
@@ -44,6 +45,7 @@ class Scan(NamedTuple):
     Attributes:
         starts: int64[n], where the payload of each whole record begins, ascending.
         lengths: int64[n], the payloads' lengths in bytes.
+        groups: the payloads by length.
         settled: all bytes before this offset are accounted for: in one of the records, or in none.
         is_open: a right header stands at `settled`, of a record that ends beyond the buffer.
         wasted: bytes of candidate payloads whose CRC was computed and found wrong.
@@ -51,6 +53,7 @@ class Scan(NamedTuple):
 
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    groups: list[Group]
     settled: int
     is_open: bool
     wasted: int
@@ -62,7 +65,17 @@ def header_at(data: bytes | memoryview, at: int = 0) -> int | None:
     return int(length) if masked_crc(data[at : at + 8]) == crc else None
 
 
-def scan(data: NDArray[np.uint8], end: int, start: int, limit: int, patience: int) -> Scan:
+NONE = np.empty(0, np.int64)
+
+
+def scan(
+    data: NDArray[np.uint8],
+    end: int,
+    start: int,
+    limit: int,
+    patience: int,
+    before: NDArray[np.int64] = NONE,
+) -> Scan:
     """The whole records of `data[start:end]`, where `data` holds at least `end + PADDING` bytes.
 
     Args:
@@ -71,22 +84,29 @@ def scan(data: NDArray[np.uint8], end: int, start: int, limit: int, patience: in
         limit: where the file ends, `limit >= end`; a record that claims to end behind it is not whole.
         patience: stop as soon as `wasted` passes this many bytes. It bounds the time that a file made to
             have very many overlapping candidates can take.
+        before: lengths of the records before these, whose order is likely to come again. They change how fast
+            the records are found, not which.
     """
-    starts, lengths, stop = _chain(data, end, start)
-    right = payloads_match(data, starts, lengths)
+    starts, lengths, stop = _chain(data, end, start, before)
+    groups = group(data, starts, lengths)
+    right = payloads_match(data, starts, lengths, groups)
     if not right.all():
         keep = int(right.argmin())
         stop = int(starts[keep]) - HEADER
         starts, lengths = starts[:keep], lengths[:keep]
     elif stop + HEADER > end:
-        return Scan(starts, lengths, stop, False, 0)
-    elif (length := header_at(data.data, stop)) is not None and stop + OVERHEAD + length <= limit:
-        return Scan(starts, lengths, stop, True, 0)
+        return Scan(starts, lengths, groups, stop, False, 0)
+    elif _may_be_whole(header_at(data.data, stop), limit - stop):
+        return Scan(starts, lengths, groups, stop, True, 0)
     found, settled, is_open, wasted = _search(data, end, stop, limit, patience)
     late = np.array(found, np.int64).reshape(-1, 2)
-    return Scan(
-        np.concatenate([starts, late[:, 0]]), np.concatenate([lengths, late[:, 1]]), settled, is_open, wasted
-    )
+    starts, lengths = np.append(starts, late[:, 0]), np.append(lengths, late[:, 1])
+    return Scan(starts, lengths, group(data, starts, lengths), settled, is_open, wasted)
+
+
+def _may_be_whole(length: int | None, left: int) -> bool:
+    """Whether a record of this length, None without a right header, has room in the file's `left` bytes."""
+    return length is not None and length <= LONGEST_PAYLOAD and length + OVERHEAD <= left
 
 
 def find_headers(
@@ -98,7 +118,7 @@ def find_headers(
     """
     count = end - start - HEADER + 1
     if count <= 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+        return NONE, NONE
     zero = data[start:end] == 0
     pair = zero[:-1] & zero[1:]
     four = pair[:-2] & pair[2:]
@@ -108,30 +128,50 @@ def find_headers(
     if np.count_nonzero(upper) > count >> 3:  # much is zero: a header that is all zeros is not right
         upper = upper & ~(four[:count] & four[8 : count + 8])
     at = np.flatnonzero(upper) + start
+    lengths, right = _headers_at(data, at)
+    chosen = np.flatnonzero(right & (lengths <= longest))
+    return at[chosen], lengths[chosen]
+
+
+def _headers_at(
+    data: NDArray[np.uint8], at: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The lengths, modulo 2**32, in the 12 bytes at each offset, and whether these are a right header below that."""
     every: NDArray[np.void] = np.ndarray((len(data) - HEADER + 1,), f"V{HEADER}", data, strides=(1,))
-    lengths, _, claimed = np.ascontiguousarray(every[at].view("<u4").reshape(-1, 3).T)
+    lengths, upper, claimed = np.ascontiguousarray(every[at].view("<u4").reshape(-1, 3).T)
     low, high = _length_crcs()
     crc = low.take(lengths & np.uint32(0xFFFF))
-    if longest >= 1 << 16:
+    if (lengths >> np.uint32(16)).any():
         crc ^= high.take(lengths >> np.uint32(16))
-    right = np.flatnonzero((mask(crc) == claimed) & (lengths <= longest))
-    return at[right], lengths[right].astype(np.int64)
+    return lengths.astype(np.int64), (mask(crc) == claimed) & (upper == 0)
 
 
-def _chain(data: NDArray[np.uint8], end: int, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _chain(
+    data: NDArray[np.uint8], end: int, start: int, before: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Records that follow one another from `start`, by headers alone: payload starts, lengths, the end."""
-    starts, stop = _walk(data, end, start, _TASTE)
-    if len(starts) == _TASTE and stop - start < _TASTE * _SMALL:
-        more, stop = _leap(data, end, stop)
-    else:
-        rest, stop = _walk(data, end, stop, end)
-        more = np.array(rest, np.int64)
-    heads = np.concatenate([np.array(starts, np.int64), more])
+    parts, at, go_on = list[NDArray[np.int64]](), start, _leap
+    for _ in range(_GUESSES):
+        begun = at
+        heads, at = _walk(data, end, begun, _TASTE)
+        parts.append(heads)
+        if len(heads) < _TASTE or at - begun > _TASTE * _SMALL:
+            go_on = _walk
+            break
+        guess = _what_followed(before, np.diff(heads, append=at) - OVERHEAD)
+        if not len(guess):
+            break
+        heads, at = _follow(data, end, at, guess)
+        parts.append(heads)
+    rest, stop = go_on(data, end, at)
+    heads = np.concatenate([*parts, rest])
     ends = np.append(heads[1:], stop)[: len(heads)]
     return heads + HEADER, ends - heads - OVERHEAD, stop
 
 
-def _walk(data: NDArray[np.uint8], end: int, start: int, most: int) -> tuple[list[int], int]:
+def _walk(
+    data: NDArray[np.uint8], end: int, start: int, most: int = 1 << 62
+) -> tuple[NDArray[np.int64], int]:
     """`_chain` one header at a time, at most `most` records: their offsets and the end."""
     view, heads, at = data.data, list[int](), start
     while at + HEADER <= end and len(heads) < most:
@@ -140,7 +180,32 @@ def _walk(data: NDArray[np.uint8], end: int, start: int, most: int) -> tuple[lis
             break
         heads.append(at)
         at += OVERHEAD + length
-    return heads, at
+    return np.array(heads, np.int64), at
+
+
+def _what_followed(before: NDArray[np.int64], latest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lengths that came after the first time that the latest ones came; empty if they never did.
+
+    A training loop logs the same tags in the same order, and what came once is likely to come again.
+    """
+    sequence, sought = (lengths.astype("<u2").tobytes() for lengths in (before, latest))
+    found = sequence.find(sought)
+    while found % 2 and found > 0:  # across the bytes of two lengths
+        found = sequence.find(sought, found + 1)
+    return before[found // 2 + len(latest) :] if found >= 0 else NONE
+
+
+def _follow(
+    data: NDArray[np.uint8], end: int, start: int, guess: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], int]:
+    """`_chain` as far as the records have the lengths guessed: their offsets and the end."""
+    stops = start + np.cumsum(guess + OVERHEAD)
+    stops = stops[: np.searchsorted(stops, end, side="right")]
+    heads = np.append(start, stops[:-1])[: len(stops)]
+    lengths, right = _headers_at(data, heads)
+    good = right & (lengths == guess[: len(heads)])
+    count = len(good) if good.all() else int(good.argmin())
+    return heads[:count], int(stops[count - 1]) if count else start
 
 
 def _leap(data: NDArray[np.uint8], end: int, start: int) -> tuple[NDArray[np.int64], int]:
@@ -152,7 +217,7 @@ def _leap(data: NDArray[np.uint8], end: int, start: int) -> tuple[NDArray[np.int
     inside = heads + lengths + OVERHEAD <= end
     heads, ends = heads[inside], (heads + lengths + OVERHEAD)[inside]
     breaks = np.append(np.flatnonzero(heads[1:] != ends[:-1]), len(heads) - 1)
-    parts, at = [np.empty(0, np.int64)], start
+    parts, at = [NONE], start
     while True:
         index = int(np.searchsorted(heads, at))
         if index < len(heads) and heads[index] == at:
@@ -161,9 +226,9 @@ def _leap(data: NDArray[np.uint8], end: int, start: int) -> tuple[NDArray[np.int
             at = int(ends[last])
         else:
             lone, stop = _walk(data, end, at, 1)  # a record longer than _LEAP, or the end of the chain
-            if not lone:
+            if not len(lone):
                 return np.concatenate(parts), at
-            parts.append(np.array(lone, np.int64))
+            parts.append(lone)
             at = stop
 
 

@@ -15,7 +15,6 @@ from tbasync.demo.data import load_digits
 from tbasync.demo.network import build
 from tbasync.demo.numpy_network import NumpyNetwork
 from tbasync.demo.train import batches, cosine
-from tbasync.demo.what_to_log import Evaluation, confusion, table_of_mistakes
 
 
 class Terminal(io.StringIO):
@@ -109,18 +108,6 @@ def test_the_learning_rate_falls_from_one_to_nothing() -> None:
     assert factors[0] == 1
     assert factors == sorted(factors, reverse=True)
     assert 0 < factors[-1] < 0.001
-
-
-def test_confusion_and_mistakes() -> None:
-    """Two threes of which one is taken for an eight: two half-bright cells, one line in the table."""
-    probabilities = np.full((2, 10), 0.02, np.float32)
-    probabilities[0, 3] = probabilities[1, 8] = 0.82
-    evaluation = Evaluation(np.zeros((2, 1, 8, 8), np.float32), np.array([3, 3]), probabilities)
-    cells = confusion(evaluation)[::12, ::12]
-    assert evaluation.accuracy == 0.5
-    assert evaluation.loss == pytest.approx(-(np.log(0.82) + np.log(0.02)) / 2)
-    assert (cells[3, 3], cells[3, 8], cells.sum()) == (0.5, 0.5, 1)
-    assert table_of_mistakes(evaluation, np.array([1])).splitlines()[2] == "| 1 | 3 | 8 | 0.82 |"
 
 
 def test_no_bar_where_nobody_looks_on() -> None:

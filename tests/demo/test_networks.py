@@ -41,10 +41,10 @@ def test_numpys_gradients_are_autograds() -> None:
 
 
 def test_it_learns(network: Network) -> None:
-    """Twenty steps on one batch make its loss much smaller."""
+    """Forty steps on one batch make its loss much smaller."""
     images, labels = batch(16)
     first = float(network.step(images, labels, network.learning_rate).loss)
-    for _ in range(20):
+    for _ in range(40):
         last = float(network.step(images, labels, network.learning_rate).loss)
     assert last < first / 2
 
@@ -83,3 +83,28 @@ def test_the_seed_decides(name: NetworkName) -> None:
     first, again, other = (build(name, seed).probabilities(images) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_features_are_what_the_last_layer_sees(network: Network) -> None:
+    """The last layer's weights applied to the features give the probabilities."""
+    images, _ = batch(5)
+    weights = {name: frozen(value) for name, value in network.parameters()}
+    weight = weights["output.weight"]
+    features = network.features(images)
+    if weight.shape[0] != features.shape[1]:
+        weight = weight.T  # torch keeps [outputs, inputs]
+    exponentials = np.exp(features @ weight + weights["output.bias"])
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(network.probabilities(images), expected, rtol=1e-4)
+
+
+def test_filters_are_a_copy_of_the_first_layer(network: Network) -> None:
+    """Each unit's weights as a picture, and the next step does not change them."""
+    _, weight = next(iter(network.parameters()))
+    filters = network.filters()
+    before = filters.copy()
+    assert filters.ndim == 3
+    assert np.array_equal(np.sort(filters.ravel()), np.sort(frozen(weight).ravel()))
+    network.step(*batch(4), network.learning_rate)
+    assert np.array_equal(filters, before)
+    assert not np.array_equal(network.filters(), before)

@@ -261,3 +261,21 @@ def test_values_that_are_no_numbers_are_refused(values: NDArray[Any], error: typ
     """Arrays that do not hold real numbers raise at the call, naming the argument and the dtype."""
     with pytest.raises(error, match=match):
         check_histogram(values, "tensorflow", None)
+
+
+@pytest.mark.parametrize("dtype", ["e", "h", "H", ">f2", "bfloat16"])
+def test_large_arrays_of_16_bits(dtype: str) -> None:
+    """A quarter of a million values of 16 bits, every pattern among them, are counted as numpy counts."""
+    bits = np.random.default_rng(11).integers(0, 1 << 16, 250_000).astype(np.uint16)
+    values = bits.view(BFLOAT16 if dtype == "bfloat16" else dtype)
+    encoded = histogram("tag", values.reshape(500, 500).T)
+    written = read_histogram(encoded.summary)
+    wide = torture.as_float64(values)
+    finite = wide[np.isfinite(wide)]
+    limits, counts = numpy_histogram(finite, default_edges())
+    np.testing.assert_array_equal(written.limits, limits)
+    np.testing.assert_array_equal(written.counts, counts)
+    assert (written.num, encoded.nonfinite) == (finite.size, wide.size - finite.size)
+    assert (written.min, written.max) == (finite.min(), finite.max())
+    assert written.sum == pytest.approx(finite.sum(), rel=0, abs=1e-12 * np.abs(finite).sum())
+    assert written.sum_squares == pytest.approx(finite.dot(finite), rel=1e-12)

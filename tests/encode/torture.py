@@ -75,6 +75,8 @@ def draw(rng: Rng) -> Array:
             array = array.T
         case 1 if array.ndim:
             array = array[:: int(rng.choice([-2, -1, 2]))]
+    if array.size and rng.random() < 0.1:  # not aligned
+        array = np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
     if rng.random() < 0.3:
         array.flags.writeable = False
     return array
@@ -84,7 +86,8 @@ def as_float64(array: Array) -> NDArray[np.float64]:
     """What the array holds, by numpy's conversions alone, in C order."""
     if array.dtype == BFLOAT16:
         array = (np.atleast_1d(array["bfloat16"]).astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float64).reshape(-1)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        return array.astype(np.float64).reshape(-1)
 
 
 def check(array: Array) -> str:

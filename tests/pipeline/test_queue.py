@@ -252,8 +252,8 @@ def test_device_memory_is_bounded_like_payload() -> None:
         queue.put(item)
     assert len(queue.items) == 2
     assert queue.device_bytes == queue.peak_device_bytes == 8 * MIB
-    for item in queue.pop(10):
-        queue.release(item)
+    for taken in queue.pop(10):
+        queue.release(taken)
     assert queue.device_bytes == queue.payload == 0
     assert queue.peak_device_bytes == 8 * MIB
 
@@ -369,7 +369,7 @@ def test_room_that_comes_just_before_the_sleep_is_seen() -> None:
 
     real = threading.Lock
     try:
-        threading.Lock = Ticket  # type: ignore[assignment, misc]
+        threading.Lock = Ticket  # type: ignore[assignment]
         queue.items.extend(map(scalar, range(5)))
         queue.attend()
     finally:
@@ -537,6 +537,20 @@ def test_a_barrier_is_answered_once() -> None:
     assert barrier.answered
     assert barrier.reached.acquire(blocking=False)
     assert not queue.barriers
+
+
+def test_payload_that_is_half_full_hurries_the_worker() -> None:
+    """So does memory, on the host or on a device."""
+    for device in (False, True):
+        queue, host = make("block", capacity=10 * MIB, device_capacity=10 * MIB, max_items=100)
+        queue.gather()
+        for _ in range(2):
+            assert not queue.urgent
+            item = payload(1 if device else 3 * MIB)
+            item.device_bytes = 3 * MIB if device else 0
+            queue.put(item)
+        assert queue.urgent
+        assert host.rings == 1
 
 
 def test_a_queue_that_is_half_full_hurries_the_worker() -> None:

@@ -114,7 +114,7 @@ def test_a_push_in_the_midst_of_resigning_is_not_left_behind(step: str) -> None:
     """A destructor that logs while the worker resigns, before or after the claim is free."""
     job = Job()
     queue, thread = job.queue, job.thread
-    pushed = []
+    pushed: list[bool] = []
 
     def push_once() -> None:
         if not pushed:
@@ -160,8 +160,13 @@ def test_the_next_worker_may_begin_while_the_last_one_is_still_leaving() -> None
         return seen
 
     job.queue.empty = another_takes_it  # type: ignore[method-assign]
-    pushed = []
-    job.before_resigning = lambda: pushed or (pushed.append(1), job.queue.append(("t", 0.0, 2, 0.0)))
+    items = [("t", 0.0, 2, 0.0)]
+
+    def push_quietly() -> None:
+        if items:
+            job.queue.append(items.pop())
+
+    job.before_resigning = push_quietly
     push(job.queue, 1)
     join_all()
     assert job.begun == 2

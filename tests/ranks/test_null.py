@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import dis
 import inspect
 import os
 import pickle
 import threading
-import timeit
 
 import numpy as np
 import pytest
@@ -246,12 +246,12 @@ class Empty:
 
 
 @pytest.mark.slow
-def test_the_cost_of_a_null_writer(tmp_path):
-    """A null `add_scalar` costs at most 1.5 times an empty method, best of interleaved rounds."""
-    subjects = {"empty": Empty(), "null": null(tmp_path)}
-    best = dict.fromkeys(subjects, float("inf"))
-    for _ in range(30):
-        for name, subject in subjects.items():
-            seconds = timeit.timeit("w.add_scalar('a', 1.0, 3)", globals={"w": subject}, number=50_000)
-            best[name] = min(best[name], seconds)
-    assert best["null"] <= 1.5 * best["empty"]
+def test_a_null_call_is_an_empty_method(tmp_path):
+    """It runs no more byte code than a method without a body; benchmarks/null_writer has the times."""
+
+    def empty(self, *arguments, **options):
+        pass
+
+    called = type(null(tmp_path)).add_scalar
+    assert [i.opname for i in dis.get_instructions(called)] == [i.opname for i in dis.get_instructions(empty)]
+    assert not called.__defaults__ or called.__code__.co_names == ()

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tbasync.wire import columns as module
 from tbasync.wire import decode
 from tbasync.wire.columns import Columns, layout_of, scalar_tensor
 from tbasync.wire.fields import Malformed, validate
 from tbasync.wire.message import delimited, key
+from tbasync.wire.rowcrc import group
 from tbasync.wire.scan import PADDING
 
 from .event_bytes import event, plugin, record, scalar, value, version
@@ -76,7 +78,7 @@ def split(records: list[bytes], columns: Columns) -> tuple[dict[int, list[tuple]
     data = b"".join(map(record, records))
     lengths = np.array([len(one) for one in records], np.int64)
     starts = np.cumsum(lengths + 16) - lengths - 4
-    blocks, rest = columns.split(np.frombuffer(data + bytes(PADDING), np.uint8), starts, lengths)
+    blocks, rest = columns.split(group(np.frombuffer(data + bytes(PADDING), np.uint8), starts, lengths))
     found = dict[int, list[tuple]]()
     for block in blocks:
         for row, (index, step, time) in enumerate(
@@ -153,17 +155,25 @@ def test_records_without_layout(name: str, data: bytes) -> None:
 
 
 def test_layouts_are_bounded() -> None:
-    """A file with a new layout in every record makes no more of them than fit."""
+    """A file with a new layout in every record makes no more of them than are kept, the latest ones."""
     columns = Columns()
-    for start in range(0, 256, 32):
-        many = [
-            event(
-                1,
-                1.0,
-                delimited(5, value("t", key(2, 5) + bytes(4), b"\x12\x02" + bytes([65 + n % 26, n % 128]))),
-            )
-            for n in range(start, start + 32)
-        ]
-        found, rest = split(many, columns)
-        assert len(found) + len(rest) == 32
-    assert all(len(layouts) <= 16 for layouts in columns._layouts.values())
+    for start in range(0, 1000, 100):
+        numbers = [f"{number:04}".encode() for number in range(start, start + 100)]
+        inner = [value("t", key(2, 5) + bytes(4), delimited(2, name)) for name in numbers]
+        found, rest = split([event(1, 1.0, delimited(5, one)) for one in inner] * 8, columns)
+        assert len(found) + len(rest) == 800
+        assert len(found) >= 8
+    (layouts,) = columns._layouts.values()
+    assert len(layouts) <= module._MOST_LAYOUTS
+    assert b"09" in layouts[0].words.tobytes()
+
+
+def test_many_layouts_of_one_length() -> None:
+    """Tags beyond ASCII, each a layout of its own, are read by column too, once there are enough of each."""
+    tags = [f"größe/{number:02}/损失" for number in range(40)]
+    columns = Columns()
+    for start in range(1, 100, 33):
+        records = [scalar(tag, 0.5, step) for step in range(start, start + 33) for tag in tags]
+        found, rest = split(records, columns)
+    assert rest == []
+    assert len(found) == 33 * 40

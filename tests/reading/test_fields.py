@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -148,6 +149,13 @@ def refused(data: bytes) -> str | None:
     return None
 
 
+def _is_repeated(field: Any) -> bool:
+    # `label` is deprecated in the newest protobuf, and its successor unknown to the oldest.
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)
+
+
 def test_the_schema_is_tensorboards() -> None:
     """Every field of Event and of all that it holds has the number and the type of TensorBoard's protos."""
     event_pb2 = pytest.importorskip("tensorboard.compat.proto.event_pb2")
@@ -166,7 +174,7 @@ def test_the_schema_is_tensorboards() -> None:
                 compare(kinds[fields.LENGTH], field.message_type)
                 continue
             wire, name = WIRE[field.type]
-            repeats = field.is_repeated and wire != fields.LENGTH
+            repeats = _is_repeated(field) and wire != fields.LENGTH
             assert set(kinds) == ({wire, fields.LENGTH} if repeats else {wire}), (descriptor, number)
             assert set(kinds.values()) == {name + "s" if repeats else name}
 

@@ -215,6 +215,17 @@ def test_several_scalars_in_one_event(tmp_path: Path) -> None:
     assert run["b"].steps.tolist() == list(range(30))
 
 
+def test_every_float32_is_read(tmp_path: Path) -> None:
+    """Infinities, subnormals, zeros and NaNs of every kind, signalling ones too, are read without a warning."""
+    bits = [0x7F800000, 0xFF800000, 1, 0x80000000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F7FFFFF]
+    inner = [value("a", key(2, 5) + struct.pack("<I", one)) for one in bits]
+    for times in (1, 20):
+        run = read(write(tmp_path, version(), *(event(1, 1.0, delimited(5, one)) for one in inner * times)))
+        expected = np.array(bits * times, "<u4").view("<f4")
+        np.testing.assert_array_equal(run["a"].values, expected)
+        assert np.array_equal(np.signbit(run["a"].values), np.signbit(expected))
+
+
 def test_large_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records longer than a window are read as others are."""
     monkeypatch.setattr(records, "WINDOW", 64)

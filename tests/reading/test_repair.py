@@ -226,6 +226,21 @@ def test_output_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert names(tmp_path) == sorted([NAME, BACKUP, f"{BACKUP}.1", "out"])
 
 
+def test_a_backup_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the backup must be a copy and the disk is full, nothing is changed and no half of one is left."""
+
+    def refuse(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "link", refuse)
+    monkeypatch.setattr(module.shutil, "copyfileobj", refuse)
+    path = write(tmp_path, GOOD + b"junk")
+    with pytest.raises(OSError, match="No space left"):
+        repair(path)
+    assert path.read_bytes() == GOOD + b"junk"
+    assert names(tmp_path) == [NAME]
+
+
 @pytest.mark.parametrize("moment", ["while it is copied", "after it is copied"])
 def test_a_live_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """A file that grows while it is repaired is left alone, with what was appended."""

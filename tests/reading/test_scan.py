@@ -16,10 +16,16 @@ from .rule import whole_records
 ENDLESS = 1 << 62
 
 
-def scanned(data: bytes, start: int = 0, limit: int | None = None, patience: int = ENDLESS) -> Scan:
+def scanned(
+    data: bytes,
+    start: int = 0,
+    limit: int | None = None,
+    patience: int = ENDLESS,
+    before: np.ndarray = module.NONE,
+) -> Scan:
     """`scan` of all of `data`, with a padding that would mislead it if it looked there."""
     buffer = np.frombuffer(data + record(b"")[:PADDING].ljust(PADDING, b"\0"), np.uint8)
-    return scan(buffer, len(data), start, len(data) if limit is None else limit, patience)
+    return scan(buffer, len(data), start, len(data) if limit is None else limit, patience, before)
 
 
 def found(result: Scan) -> list[tuple[int, int]]:
@@ -132,6 +138,37 @@ def test_many_small_and_few_large_records_together() -> None:
     assert found(scanned(data)) == whole_records(data)
 
 
+def test_guesses_change_nothing() -> None:
+    """Whatever came before is taken for a hint: right, wrong, long or short, the records found are the same."""
+    period = [record(bytes(length)) for length in (5, 9, 9, 30, 7)]
+    regular = period * 60
+    odd = [*regular[:133], record(bytes(300)), *regular[133:], record(bytes(70_000)), *regular]
+    for pieces in (regular, odd, [*odd, b"junk"], [*odd[:150], b"junk", *odd[150:]], [*odd, B[:20]]):
+        data = b"".join(pieces)
+        expected = whole_records(data)
+        for hint in (regular, odd, odd[7:], odd[:140], period * 3, [record(bytes(256 + 5))] * 40, []):
+            before = np.array([len(one) - 16 for one in hint], np.int64)
+            assert found(scanned(data, before=before)) == expected
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 60)), max_size=3),
+    st.integers(0, 40),
+)
+@settings(max_examples=60, deadline=None)
+def test_guesses_of_periods_change_nothing(
+    period: list[int], changes: list[tuple[int, int]], shift: int
+) -> None:
+    """Records of periodic lengths, with some changed or put in, are found with and without what came before."""
+    lengths = period * (160 // len(period))
+    for at, length in changes:
+        lengths.insert(at % len(lengths), length)
+    data = b"".join(record(bytes(length)) for length in lengths)
+    for before in (lengths, lengths[shift:], period * 80):
+        assert found(scanned(data, before=np.array(before, np.int64))) == whole_records(data)
+
+
 def test_what_looks_like_a_header_is_skipped() -> None:
     """Right headers within payloads are no records, in the fast way through many small ones as well."""
     data = record(header(4) + header(20)) * 200
@@ -155,6 +192,14 @@ def test_an_open_record_is_where_the_buffer_ends() -> None:
     assert (result.settled, result.is_open) == (len(A), True)
     damaged = scanned(b"\1" + A[1:] + header(5000) + bytes(100), limit=10_000)
     assert (damaged.settled, damaged.is_open) == (len(A), True)
+
+
+def test_a_record_longer_than_protobuf_allows_is_never_open() -> None:
+    """A right header of 2 GiB or more, in a file that has room for it, begins no record."""
+    for length in ((1 << 31) - 1, 1 << 31, 1 << 40):
+        result = scanned(A + header(length) + B, limit=1 << 50)
+        assert result.is_open == (length < 1 << 31)
+        assert len(result.starts) == (1 if result.is_open else 2)
 
 
 @given(st.lists(st.integers(0, (1 << 31) - 1), max_size=30), st.integers(0, 11))

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tbasync.cli import _event_files, repair, verify
+from tbasync.cli import _event_files, main, repair, verify
 
 from .event_bytes import header, record, scalar, version
 
@@ -19,11 +19,8 @@ TORN = GOOD + header(500) + b"unfinished"
 
 
 def call(command: ModuleType, *arguments: object) -> int:
-    """Run a command as its own program; its exit status."""
-    parser = argparse.ArgumentParser(description=command.__doc__)
-    command.add_arguments(parser)
-    status: int = command.run(parser.parse_args([str(argument) for argument in arguments]))
-    return status
+    """Run a command through the program's own command line; its exit status."""
+    return main([command.__name__.rpartition(".")[2], *map(str, arguments)])
 
 
 @pytest.fixture

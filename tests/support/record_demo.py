@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -24,11 +25,16 @@ from tbasync.demo.train import train
 
 
 class Call(NamedTuple):
-    """One call of a writer's method, arrays and tensors as numpy copies."""
+    """One call of a writer's method, with its arguments as `frozen` makes them."""
 
     method: str
     arguments: tuple[Any, ...]
     options: dict[str, Any]
+
+    def given(self, name: str) -> Any:
+        """The argument called `name` in the method's signature."""
+        parameters = signature(getattr(SummaryWriter, self.method))
+        return parameters.bind(None, *self.arguments, **self.options).arguments[name]
 
 
 class Recorder:
@@ -45,10 +51,23 @@ class Recorder:
 
 
 def frozen(value: Any) -> Any:
-    """A numpy copy of an array or tensor; anything else as it is."""
+    """A numpy copy of an array or tensor, a figure's pixels, a model's layers; anything else as it is."""
+    if hasattr(value, "named_children"):
+        return tuple(f"{type(layer).__name__}[{name}]" for name, layer in value.named_children())
+    if hasattr(value, "add_subplot"):
+        return drawn(value)
     if hasattr(value, "detach"):
         value = value.detach().numpy()
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def drawn(figure: Any) -> Any:
+    """The pixels [H, W, 3] of a matplotlib figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def main(out: str, network: NetworkName, epochs: str, seed: str) -> None:

@@ -63,7 +63,8 @@ class TensorBoard:
     def get(self, path: str, body: object = None, **query: object) -> bytes:
         """The answer to GET `path`, or to POST with `body` as JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}{path}?{urlencode(query)}", data, {"Content-Type": "application/json"})
+        address = f"{self.url}{path}?{urlencode(query)}" if query else f"{self.url}{path}"
+        request = Request(address, data, {"Content-Type": "application/json"})
         try:
             with self._open(request, timeout=30) as response:
                 answer: bytes = response.read()
@@ -89,16 +90,21 @@ class TensorBoard:
         answers = json.loads(self.get("data/plugin/histograms/histograms", run=run, tag=tag))
         return [(step, [Bucket(*bucket) for bucket in buckets]) for _, step, buckets in answers]
 
-    def images(self, run: str, tag: str) -> list[tuple[int, NDArray[np.uint8]]]:
-        """(step, pixels [H, W, C]) of each image, fetched and decoded as a browser would."""
+    def image_files(self, run: str, tag: str) -> list[tuple[int, bytes]]:
+        """(step, file) of each image, fetched as a browser would."""
         answers = json.loads(self.get("data/plugin/images/images", run=run, tag=tag, sample=0))
-        return [(answer["step"], self._image(answer["query"])) for answer in answers]
+        path = "data/plugin/images/individualImage"
+        return [(answer["step"], self.get(f"{path}?{answer['query']}")) for answer in answers]
 
-    def _image(self, query: str) -> NDArray[np.uint8]:
-        key = query.partition("=")[2]
-        with Image.open(io.BytesIO(self.get("data/plugin/images/individualImage", blob_key=key))) as image:
-            pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
-        return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+    def images(self, run: str, tag: str) -> list[tuple[int, NDArray[np.uint8]]]:
+        """(step, pixels [H, W, C]) of each image; the first frame of a film."""
+        return [(step, _pixels(file)) for step, file in self.image_files(run, tag)]
+
+    def sounds(self, run: str, tag: str) -> list[tuple[int, bytes]]:
+        """(step, file) of each sound, fetched as a browser would."""
+        answers = json.loads(self.get("data/plugin/audio/audio", run=run, tag=tag, sample=0))
+        path = "data/plugin/audio/individualAudio"
+        return [(answer["step"], self.get(f"{path}?{answer['query']}")) for answer in answers]
 
     def texts(self, run: str, tag: str) -> list[tuple[int, str]]:
         """(step, HTML) of each text; the writer's tag "t" is TensorBoard's "t/text_summary"."""
@@ -118,6 +124,49 @@ class TensorBoard:
             for group in groups
         ]
 
+    def precision_recall(self, run: str, tag: str) -> list[dict[str, Any]]:
+        """For each step a dict with "step", and lists by threshold: "precision", "true_positives", ..."""
+        answer = json.loads(self.get("data/plugin/pr_curves/pr_curves", run=run, tag=tag))
+        return list(answer[run])
+
+    def layout(self) -> list[dict[str, Any]]:
+        """The categories of the Custom Scalars dashboard, as their protos are in JSON."""
+        return list(json.loads(self.get("data/plugin/custom_scalars/layout")).get("category", []))
+
+    def graph(self, run: str) -> dict[str, list[str]]:
+        """Node -> its inputs."""
+        text = self.get("data/plugin/graphs/graph", run=run).decode()
+        nodes = re.split(r"^node \{$", text, flags=re.MULTILINE)[1:]
+        return {
+            re.findall(r'^  name: "(.*)"$', node, re.MULTILINE)[0]: re.findall(
+                r'^  input: "(.*)"$', node, re.MULTILINE
+            )
+            for node in nodes
+        }
+
+    def embeddings(self, run: str) -> list[dict[str, Any]]:
+        """What the Projector is told of each embedding: "tensorName", "tensorShape", ..."""
+        return list(json.loads(self.get("data/plugin/projector/info", run=run))["embeddings"])
+
+    def points(self, run: str, name: str) -> NDArray[np.float32]:
+        """[points, dimensions] of an embedding."""
+        answer = np.frombuffer(self.get("data/plugin/projector/tensor", run=run, name=name), "<f4")
+        (info,) = (info for info in self.embeddings(run) if info["tensorName"] == name)
+        return answer.reshape(info["tensorShape"])
+
+    def labels(self, run: str, name: str) -> list[list[str]]:
+        """The rows of an embedding's labels, the header first."""
+        text = self.get("data/plugin/projector/metadata", run=run, name=name).decode()
+        return [line.split("\t") for line in text.splitlines()]
+
+    def sprite(self, run: str, name: str) -> bytes:
+        """The file with the pictures of an embedding's points."""
+        return self.get("data/plugin/projector/sprite_image", run=run, name=name)
+
+    def mesh(self, run: str, tag: str, part: str) -> bytes:
+        """The numbers of "VERTEX", "COLOR" or "FACE" of a mesh at step 0, as the browser gets them."""
+        return self.get("data/plugin/mesh/data", run=run, tag=tag, content_type=part, sample=0, step=0)
+
     def wait_for(self, question: Callable[[], T], seconds: float = 30.0) -> T:
         """The first true answer to `question`, asked again and again for at most `seconds`."""
         deadline = time.monotonic() + seconds
@@ -134,9 +183,19 @@ class TensorBoard:
             time.sleep(POLL_SECONDS)
 
 
+def _pixels(file: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(file)) as image:
+        pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
 @contextmanager
-def tensorboard(log_dir: Path, *, fast: bool = True, reload_seconds: int = 1) -> Iterator[TensorBoard]:
+def tensorboard(
+    log_dir: Path, *, fast: bool = True, reload_seconds: int = 1, within: Path | None = None
+) -> Iterator[TensorBoard]:
     """TensorBoard on `log_dir`, on a free port of loopback; it and its data server are gone afterwards.
+
+    A relative `log_dir` counts from the folder `within`; TensorBoard's pages show it as it is given.
 
     `fast` chooses its reader of event files: the data server in Rust, its default where that is installed, or
     the one in Python. Both read anew every `reload_seconds`.
@@ -146,7 +205,7 @@ def tensorboard(log_dir: Path, *, fast: bool = True, reload_seconds: int = 1) ->
     command += ["--load_fast", "true" if fast else "false"]
     settings = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
     with TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=settings, start_new_session=True)
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=settings, cwd=within, start_new_session=True)
         try:
             yield TensorBoard(_url(process, said))
         finally:

@@ -10,7 +10,7 @@ from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbasync.proto import Event, SessionLog, Summary
+from tbasync.proto import Event, SessionLog, SourceMetadata, Summary
 from tbasync.wire import crc, record
 from tbasync.wire.event import FILE_VERSION, SUMMARY, event, first_event, purge_events
 from tbasync.wire.message import delimited, key, varint
@@ -44,7 +44,9 @@ def test_events_are_protobufs_bytes(step: int, time: float, text: bytes) -> None
 def test_the_first_event_names_version_and_writer() -> None:
     """What every file begins with."""
     first = Event.FromString(first_event(12.5))
-    assert first == Event(wall_time=12.5, file_version="brain.Event:2", source_metadata={"writer": "tbasync"})
+    assert first == Event(
+        wall_time=12.5, file_version="brain.Event:2", source_metadata=SourceMetadata(writer="tbasync")
+    )
 
 
 @pytest.mark.parametrize("step", [0, 1, -5, 2**63 - 1])

@@ -283,3 +283,121 @@ def test_a_child_that_ends_normally_drains_too(tmp_path: Path) -> None:
     run(program, tmp_path)
     found = scalars(tmp_path)
     assert {tag: len(points) for tag, points in found.items()} == {"parent": COUNT, "child": COUNT}
+
+
+# -- SIGTERM -----------------------------------------------------------------------------------------------
+
+SIGTERM_PROGRAM = """
+    import os, signal, threading, time, tbasync
+    {before}
+    writer = tbasync.SummaryWriter(d, interval=3600, install_sigterm=True)
+    other = tbasync.SummaryWriter(d + "/other", interval=3600, install_sigterm=True)
+    for step in range(1000):
+        writer.add_scalar("loss", 1.0, step)
+        other.add_scalar("loss", 1.0, step)
+    os.kill(os.getpid(), signal.SIGTERM)
+    {after}
+"""
+
+
+def sigterm(before: str = "", after: str = "time.sleep(60)") -> str:
+    return SIGTERM_PROGRAM.format(before=before, after=after)
+
+
+def test_sigterm_drains_and_then_kills(tmp_path: Path) -> None:
+    """With the default action as the previous one: all is written, and the process dies of the signal."""
+    run(sigterm(), tmp_path, expect=-signal.SIGTERM)
+    assert steps(tmp_path, "loss") == steps(tmp_path / "other", "loss") == list(range(COUNT))
+
+
+def test_sigterm_without_the_option_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is installed that was not asked for."""
+    program = """
+        import os, signal, tbasync
+        writer = tbasync.SummaryWriter(d, interval=3600)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    """
+    run(program, tmp_path)
+
+
+def test_sigterm_then_the_programs_own_handler(tmp_path: Path) -> None:
+    """It is called once, after the drain, and may log, raise or exit."""
+    program = """
+        import os, signal, time, tbasync
+        def handler(number, frame):
+            assert frame is not None
+            assert writer.stats().written == 1000
+            writer.add_scalar("handled", 1.0, number)
+            sys.exit(7)
+        signal.signal(signal.SIGTERM, handler)
+        writer = tbasync.SummaryWriter(d, interval=3600, install_sigterm=True)
+        for step in range(1000): writer.add_scalar("loss", 1.0, step)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    """
+    run(program, tmp_path, expect=7)
+    assert steps(tmp_path, "loss") == list(range(COUNT))
+    assert steps(tmp_path, "handled") == [signal.SIGTERM]
+
+
+def test_sigterm_that_was_ignored(tmp_path: Path) -> None:
+    """It drains and goes on."""
+    program = sigterm("signal.signal(signal.SIGTERM, signal.SIG_IGN)", 'writer.add_scalar("after", 1.0, 1)')
+    run(program, tmp_path)
+    assert steps(tmp_path, "loss") == list(range(COUNT))
+    assert steps(tmp_path, "after") == [1]
+
+
+def test_handlers_installed_on_top_of_one_another(tmp_path: Path) -> None:
+    """A program's handler that calls the one before it, then a further writer: no endless recursion."""
+    program = """
+        import os, signal, time, tbasync
+        first = tbasync.SummaryWriter(d, interval=3600, install_sigterm=True)
+        ours = signal.getsignal(signal.SIGTERM)
+        calls = []
+        def handler(number, frame):
+            calls.append(number)
+            assert len(calls) == 1
+            ours(number, frame)
+        signal.signal(signal.SIGTERM, handler)
+        second = tbasync.SummaryWriter(d + "/second", interval=3600, install_sigterm=True)
+        third = tbasync.SummaryWriter(d + "/third", interval=3600, install_sigterm=True)
+        for writer in (first, second, third): writer.add_scalar("loss", 1.0, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    """
+    run(program, tmp_path, expect=-signal.SIGTERM)
+    for directory in (tmp_path, tmp_path / "second", tmp_path / "third"):
+        assert steps(directory, "loss") == [1]
+
+
+def test_sigterm_with_a_disk_that_hangs(tmp_path: Path) -> None:
+    """The process ends after a while all the same."""
+    program = """
+        import os, signal, threading, time, tbasync, tbasync.pipeline.sigterm as sigterm
+        sigterm.DRAIN_SECONDS = 0.2
+        writer = tbasync.SummaryWriter(d, install_sigterm=True)
+        os.write = lambda handle, data: threading.Event().wait()
+        writer.add_scalar("lost", 1.0, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    """
+    done = run(program, tmp_path, expect=-signal.SIGTERM)
+    assert "not everything reached" in done.stderr
+
+
+def test_sigterm_needs_the_main_thread(tmp_path: Path) -> None:
+    """ValueError that says so, before a file is made."""
+    program = """
+        import threading, tbasync
+        errors = []
+        def make():
+            try: tbasync.SummaryWriter(d + "/run", install_sigterm=True)
+            except ValueError as error: errors.append(str(error))
+        thread = threading.Thread(target=make)
+        thread.start(); thread.join()
+        assert "main thread" in errors[0], errors
+        import os
+        assert not os.path.exists(d + "/run")
+    """
+    run(program, tmp_path)

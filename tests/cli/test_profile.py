@@ -1,0 +1,250 @@
+"""`tbasync profile` on real scripts: what it says is right, and the script notices nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LOG = """
+    import os, sys, threading, time
+    from tbasync import SummaryWriter
+    def log(count=1000):
+        writer = SummaryWriter("runs/main")
+        for step in range(count):
+            writer.add_scalar("loss", step, step)
+        return writer
+"""
+
+
+def profile(
+    script: str, directory: Path, *options: str, arguments: Sequence[str] = (), prelude: str = LOG
+) -> subprocess.CompletedProcess[str]:
+    """Runs a script, which may use `log`, under `tbasync profile`."""
+    (directory / "script.py").write_text(textwrap.dedent(prelude) + textwrap.dedent(script))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+    command = [sys.executable, "-m", "tbasync", "profile", *options, "script.py", *arguments]
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def figures(ended: subprocess.CompletedProcess[str]) -> Any:
+    """What `--json` printed."""
+    try:
+        return json.loads(ended.stdout)
+    except ValueError:
+        raise AssertionError(ended.stdout + ended.stderr) from None
+
+
+def methods(run: Any) -> dict[str, Any]:
+    """The methods of a run by name."""
+    return {method["name"]: method for method in run["methods"]}
+
+
+def test_what_is_printed(tmp_path: Path) -> None:
+    """The script's own output, then tables with each method, the dearest lines, and shares in words."""
+    ended = profile("log().close(); print('done')", tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("done\n")
+    for text in ("add_scalar", "1,000", "script.py:7", "critical path", "With tbasync it would be about"):
+        assert text in ended.stdout
+
+
+def test_json(tmp_path: Path) -> None:
+    """`--json` prints nothing else on stdout; counts, lines and arguments are the script's."""
+    ended = profile(
+        "log(int(sys.argv[1])).close(); print('done')", tmp_path, "--json", arguments=["700", "--json"]
+    )
+    document = figures(ended)
+    assert ended.stderr == "done\n"
+    assert (document["command"], document["status"]) == (["script.py", "700", "--json"], 0)
+    assert document["tbasync"] is None
+    own = document["own"]
+    counts = {name: method["calls"] for name, method in methods(own).items()}
+    assert counts == {"SummaryWriter()": 1, "add_scalar": 700, "close": 1}
+    assert own["sites"][0]["file"].endswith("script.py")
+    assert {"line": 7, "method": "add_scalar", "calls": 700}.items() <= {
+        key: value for site in own["sites"] if site["line"] == 7 for key, value in site.items()
+    }.items()
+    assert 0 < own["logging_seconds"] <= own["active_seconds"] <= own["wall_seconds"]
+    assert sum(method["total_seconds"] for method in own["methods"]) == pytest.approx(own["logging_seconds"])
+    assert own["estimated_seconds"] > 0
+
+
+ENDS = {
+    "exit": ("sys.exit(3)", 3, ""),
+    "exception": ("1 / 0", 1, "ZeroDivisionError"),
+    "interrupt": ("raise KeyboardInterrupt", 130, "KeyboardInterrupt"),
+    "os._exit": ("os._exit(4)", 4, ""),
+    "exec": ("os.execvp('sh', ['sh', '-c', 'exit 5'])", 5, ""),
+    "thread": ("threading.Thread(target=lambda: [time.sleep(0.2), w.add_text('t', 'x')]).start()", 0, ""),
+    "atexit": ("import atexit; atexit.register(w.add_text, 't', 'x')", 0, ""),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_however_the_script_ends(end: str, tmp_path: Path) -> None:
+    """The status and the traceback are the script's, and all calls are in the table, the last ones too."""
+    code, status, complaint = ENDS[end]
+    ended = profile(f"w = log()\n{code}", tmp_path, "--json")
+    document = figures(ended)
+    assert (ended.returncode, document["status"]) == (status, status)
+    assert complaint in ended.stderr
+    assert "profiling" not in ended.stderr
+    found = methods(document["own"])
+    assert found["add_scalar"]["calls"] == 1000
+    if end in ("thread", "atexit"):
+        assert found["add_text"]["calls"] == 1
+    assert document["own"]["estimate"]
+
+
+def test_a_script_that_is_killed(tmp_path: Path) -> None:
+    """Where nothing could be measured, one line says so and with what status the process ended."""
+    ended = profile("w = log(); os.kill(os.getpid(), 9)", tmp_path)
+    assert ended.returncode == 2
+    assert re.fullmatch("tbasync profile: error: .* ended with status 137 before it .*\n", ended.stderr)
+
+
+def test_children_are_left_alone(tmp_path: Path) -> None:
+    """A forked child logs as it likes; the table is the parent's."""
+    script = """
+        w = log(10)
+        child = os.fork()
+        if child == 0:
+            log(500)
+            os._exit(0)
+        os.waitpid(child, 0)
+        log(10)
+    """
+    document = figures(profile(script, tmp_path, "--json"))
+    assert methods(document["own"])["add_scalar"]["calls"] == 20
+
+
+def test_a_script_without_a_writer(tmp_path: Path) -> None:
+    """The report is a sentence that says what was looked for."""
+    ended = profile("print('nothing')", tmp_path, prelude="")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("nothing\n\nNo SummaryWriter of torch, tensorboardX or tbasync was used")
+
+
+@pytest.mark.parametrize("words", [[], ["missing.py"], ["--json", "-m"], ["--compare", "--"]])
+def test_without_a_script(words: list[str], tmp_path: Path) -> None:
+    """A wrong command line is one line and status 2."""
+    command = [sys.executable, "-m", "tbasync", "profile", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("tbasync profile: error: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_signals_are_the_scripts_affair(tmp_path: Path) -> None:
+    """A SIGTERM to the command reaches the script, which may end as it likes, and is reported."""
+    script = """
+        import signal
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(8))
+        w = log()
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(LOG) + textwrap.dedent(script))
+    command = [sys.executable, "-m", "tbasync", "profile", "script.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 8
+    assert "add_scalar" in printed
+
+
+TORCH = """
+    import sys, time
+    import torch
+    from {package} import SummaryWriter
+    writer, values, spent = SummaryWriter("runs/main"), torch.randn({elements}), 0.0
+    for step in range(40):
+        loss = values.mean() + step
+        start = time.perf_counter()
+        writer.add_scalar("loss", loss.item(), step)
+        writer.add_histogram("values", values, step)
+        spent += time.perf_counter() - start
+    start = time.perf_counter()
+    writer.close()
+    spent += time.perf_counter() - start
+    print("spent", spent, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["torch.utils.tensorboard", "tensorboardX"])
+def test_totals_agree_with_the_scripts_own_clock(package: str, tmp_path: Path) -> None:
+    """The table's totals, and what measuring cost, make up what the script itself has timed, within 5 %."""
+    pytest.importorskip(package)
+    prelude = TORCH.format(package=package, elements=1_000_000)
+    ended = profile("", tmp_path, "--json", prelude=prelude)
+    own = figures(ended)["own"]
+    spent = float(re.findall(r"spent (\S+)", ended.stderr)[0])
+    found = methods(own)
+    assert {name: method["calls"] for name, method in found.items()} == {
+        "SummaryWriter()": 1,
+        "add_scalar": 40,
+        "add_histogram": 40,
+        "close": 1,
+    }
+    (item,) = own["reads"]
+    assert (item["name"], item["calls"], item["device_syncs"]) == ("Tensor.item", 40, 0)
+    measured = own["logging_seconds"] - found["SummaryWriter()"]["total_seconds"] + item["total_seconds"]
+    assert measured == pytest.approx(spent - own["measuring_seconds"], rel=0.05)
+    assert found["add_histogram"]["bytes"] > 40 * 1000
+    assert own["estimated_seconds"] < own["logging_seconds"]
+
+
+@pytest.mark.slow
+def test_compare(tmp_path: Path) -> None:
+    """The second run is under tbasync, makes the same calls, and both are printed side by side."""
+    pytest.importorskip("torch.utils.tensorboard")
+    prelude = TORCH.format(package="torch.utils.tensorboard", elements=10_000)
+    document = figures(profile("", tmp_path, "--json", "--compare", prelude=prelude))
+    own, other = methods(document["own"]), methods(document["tbasync"])
+    assert {name: method["calls"] for name, method in own.items()} == {
+        name: method["calls"] for name, method in other.items()
+    }
+    assert document["tbasync"]["logging_seconds"] < document["own"]["logging_seconds"]
+    printed = profile("", tmp_path, "--compare", prelude=prelude).stdout
+    assert "The same with tbasync, in a second run" in printed
+    assert "times less, and the whole run took" in printed
+
+
+@pytest.mark.slow
+def test_on_the_demo(tmp_path: Path) -> None:
+    """The demo with torch's writer: what the loop itself has counted as logging is what the table says."""
+    pytest.importorskip("torch.utils.tensorboard")
+    pytest.importorskip("sklearn")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    demo = ["-m", "tbasync", "demo", "--writer", "torch", "--epochs", "1", "--log-dir", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "tbasync", "profile", "--json", *demo]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=True
+    )
+    own = figures(ended)["own"]
+    counted = float(re.findall(r"Logging: +([\d.,]+) ms", ended.stderr)[0].replace(",", "")) / 1e3
+    outside = sum(methods(own)[name]["total_seconds"] for name in ("SummaryWriter()", "close"))
+    measured = own["logging_seconds"] - outside + own["measuring_seconds"]
+    assert measured == pytest.approx(counted, rel=0.05)
+    assert methods(own)["add_histogram"]["calls"] > 10

@@ -1,0 +1,249 @@
+"""`wrap()` of torch's and tensorboardX's writers: nothing is lost, and both sides go on working."""
+
+from __future__ import annotations
+
+import abc
+import glob
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tbasync
+from tbasync import SummaryWriter
+from tbasync.compat.embeddings import listed
+from tbasync.encode.embedding import EmbeddingEntry
+
+pytest.importorskip("torch.utils.tensorboard")
+pytest.importorskip("tensorboardX")
+
+import tensorboardX
+import torch.utils.tensorboard
+
+from . import runs
+
+ORIGINALS = [torch.utils.tensorboard.SummaryWriter, tensorboardX.SummaryWriter]
+either = pytest.mark.parametrize("original", ORIGINALS, ids=["torch", "tensorboardX"])
+
+
+@either
+def test_what_the_writer_held_is_written_first(original: type, tmp_path: Path) -> None:
+    """When `wrap` returns, all that was logged before is in the files, though nobody has flushed."""
+    writer = original(str(tmp_path))
+    for step in range(3000):
+        writer.add_scalar("loss", step, step)
+    writer.add_scalars("both", {"a": 1.0, "b": 2.0}, 0)
+    wrapped = tbasync.wrap(writer)
+    assert runs.scalars(tmp_path)["loss"] == [(step, float(step)) for step in range(3000)]
+    assert {"both", "loss"} <= {series.split("/")[-1] for series in runs.scalars(tmp_path)}
+    wrapped.close()
+
+
+@either
+def test_the_original_is_usable_afterwards(original: type, tmp_path: Path) -> None:
+    """Original and wrapped writer may be used in turn, also within one second; no file loses anything."""
+    writer = original(str(tmp_path))
+    for turn in range(4):
+        writer.add_scalar("loss", 0.0, 2 * turn)
+        wrapped = tbasync.wrap(writer)
+        wrapped.add_scalar("loss", 1.0, 2 * turn + 1)
+        wrapped.close()
+    writer.add_scalar("loss", 0.0, 8)
+    writer.close()
+    assert sorted(runs.scalars(tmp_path)["loss"]) == [(step, float(step % 2)) for step in range(9)]
+
+
+@either
+def test_tensorboard_goes_on_to_the_wrapped_writers_file(original: type, tmp_path: Path) -> None:
+    """TensorBoard reads a run's files by name, and never goes back: the original's must come first."""
+    writer = original(str(tmp_path))
+    before = {path.name for path in tmp_path.iterdir()}
+    tbasync.wrap(writer).close()
+    (ours,) = {path.name for path in tmp_path.iterdir()} - before
+    assert max(before) < ours
+
+
+@either
+def test_a_purge_is_not_repeated(original: type, tmp_path: Path) -> None:
+    """An original that was made with `purge_step` does not hide what was logged through its stand-in."""
+    writer = original(str(tmp_path), purge_step=5)
+    with tbasync.wrap(writer) as wrapped:
+        wrapped.add_scalar("loss", 1.0, 6)
+    writer.add_scalar("loss", 2.0, 7)
+    writer.close()
+    purges = [step for step, tag, _ in runs.read(tmp_path)["."] if tag == "session_log"]
+    assert purges == [5]
+
+
+@either
+def test_a_closed_writer_is_taken_too(original: type, tmp_path: Path) -> None:
+    """As with the original, what is logged after its `close()` goes to a new file."""
+    writer = original(str(tmp_path))
+    writer.add_scalar("loss", 1.0, 1)
+    writer.close()
+    with tbasync.wrap(writer) as wrapped:
+        wrapped.add_scalar("loss", 2.0, 2)
+    assert runs.scalars(tmp_path)["loss"] == [(1, 1.0), (2, 2.0)]
+
+
+@either
+def test_it_is_an_instance_of_both(original: Any, tmp_path: Path) -> None:
+    """Frameworks that test for the original's class find it, and the directory and the file writer."""
+    wrapped: Any = tbasync.wrap(original(str(tmp_path)))
+    assert isinstance(wrapped, original)
+    assert isinstance(wrapped, SummaryWriter)
+    file_writer: Any = wrapped.file_writer
+    assert wrapped.logdir == wrapped.get_logdir() == file_writer.get_logdir() == str(tmp_path)
+    wrapped.close()
+
+
+@either
+def test_settings_are_taken_over(original: type, tmp_path: Path) -> None:
+    """The suffix of file names and the accepted settings are the original's; options are tbasync's."""
+    writer = original(str(tmp_path), max_queue=7, flush_secs=3, filename_suffix=".mine")
+    with tbasync.wrap(writer, interval=0.125) as wrapped:
+        assert (wrapped.max_queue, wrapped.flush_secs) == (7, 3)
+        assert wrapped._pipeline.options.interval == 0.125
+        wrapped.add_scalar("loss", 1.0, 1)
+    newest = max(glob.glob(f"{tmp_path}/*"), key=os.path.getmtime)
+    assert newest.endswith(".mine")
+    with pytest.raises(TypeError):
+        tbasync.wrap(original(str(tmp_path)), no_such_option=1).close()
+
+
+def test_the_wrapped_is_returned_as_it_is(tmp_path: Path) -> None:
+    """Wrapping twice, or tbasync's own writer, changes nothing."""
+    with SummaryWriter(tmp_path) as own:
+        assert tbasync.wrap(own) is own
+    with tbasync.wrap(torch.utils.tensorboard.SummaryWriter(str(tmp_path))) as wrapped:
+        assert tbasync.wrap(wrapped) is wrapped
+
+
+@pytest.mark.parametrize("thing", [None, 3, "runs", object(), Path("runs"), {"add_scalar": print}])
+def test_what_is_no_writer_is_refused(thing: Any) -> None:
+    """A TypeError that says what is missing and what was given."""
+    with pytest.raises(TypeError, match=rf"must have add_\* methods.*got {type(thing).__name__}"):
+        tbasync.wrap(thing)
+
+
+@either
+def test_a_subclass_keeps_its_own(original: Any, tmp_path: Path) -> None:
+    """Methods and attributes that a user's subclass adds or overrides work on, with tbasync below them."""
+
+    class Prefixing(original):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, prefix: str) -> None:
+            super().__init__(*arguments)
+            self.prefix = prefix
+
+        def add_scalar(self, tag: str, *arguments: Any) -> None:
+            super().add_scalar(self.prefix + tag, *arguments)
+
+        def both(self, step: int) -> None:
+            self.add_scalar("a", 1.0, step)
+            original.add_scalar(self, "b", 2.0, step)
+
+    with tbasync.wrap(Prefixing(str(tmp_path), prefix="mine/")) as wrapped:
+        assert isinstance(wrapped, Prefixing)
+        wrapped.both(3)
+    assert runs.scalars(tmp_path) == {"mine/a": [(3, 1.0)], "b": [(3, 2.0)]}
+
+
+@either
+def test_subclasses_of_every_sort(original: Any, tmp_path: Path) -> None:
+    """With slots, with a metaclass, with a mixin before the writer: all can be stood in for."""
+
+    class Mixin:
+        def twice(self, tag: str, value: float, step: int) -> None:
+            self.add_scalar(tag, value, step)  # type: ignore[attr-defined]
+            self.add_scalar(tag, value, step + 1)  # type: ignore[attr-defined]
+
+    class Slotted(original):  # type: ignore[misc]
+        __slots__ = ("extra",)
+
+    class Abstract(Mixin, original, metaclass=abc.ABCMeta):  # type: ignore[misc]
+        pass
+
+    classes: list[Any] = [Slotted, Abstract]
+    for number, cls in enumerate(classes):
+        with tbasync.wrap(cls(str(tmp_path / str(number)))) as wrapped:
+            wrapped.extra = number
+            wrapped.add_scalar("loss", 1.0, 1)
+            assert isinstance(wrapped, cls)
+        assert runs.scalars(tmp_path / str(number)) == {"loss": [(1, 1.0)]}
+    with tbasync.wrap(Abstract(str(tmp_path / "mixin"))) as wrapped:
+        wrapped.twice("loss", 1.0, 1)
+    assert runs.scalars(tmp_path / "mixin") == {"loss": [(1, 1.0), (2, 1.0)]}
+
+
+@either
+def test_a_method_that_tbasync_lacks_is_the_originals(original: Any, tmp_path: Path) -> None:
+    """A future kind of summary works through the original's method and tbasync's file."""
+
+    class Newer(original):  # type: ignore[misc]
+        pass
+
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    def add_smell(self: Any, tag: str, step: int) -> None:
+        self._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, simple_value=9)]), step)
+
+    Newer.add_smell = add_smell
+    with tbasync.wrap(Newer(str(tmp_path))) as wrapped:
+        wrapped.add_scalar("before", 1.0, 1)
+        wrapped.add_smell("rose", 2)
+    assert runs.scalars(tmp_path) == {"before": [(1, 1.0)], "rose": [(2, 9.0)]}
+
+
+@either
+def test_an_unwritable_directory_is_said_at_once(original: type, tmp_path: Path) -> None:
+    """`wrap` raises OSError when the new event file cannot be made."""
+    writer = original(str(tmp_path / "run"))
+    for path in (tmp_path / "run").iterdir():
+        path.unlink()
+    (tmp_path / "run").rmdir()
+    (tmp_path / "run").write_text("in the way")
+    with pytest.raises(OSError, match="run"):
+        tbasync.wrap(writer)
+
+
+@either
+def test_a_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
+    """The copy is a stand-in for the same class, and writes a file of its own in the same directory."""
+    with tbasync.wrap(original(str(tmp_path / "run"))) as wrapped:
+        wrapped.add_scalar("loss", 1.0, 1)
+        with pickle.loads(pickle.dumps(wrapped)) as copy:
+            assert type(copy) is type(wrapped)
+            copy.add_scalar("loss", 2.0, 2)
+    assert sorted(runs.scalars(tmp_path / "run")["loss"]) == [(1, 1.0), (2, 2.0)]
+
+
+@either
+def test_a_null_stand_in_can_be_pickled(original: Any, tmp_path: Path) -> None:
+    """On a rank that does not write the stand-in writes nothing, and neither does its copy."""
+    wrapped = tbasync.wrap(original(str(tmp_path)), ranks=0, rank=1)
+    files = len(list(tmp_path.iterdir()))
+    for writer in (wrapped, pickle.loads(pickle.dumps(wrapped))):
+        assert isinstance(writer, original)
+        writer.add_scalar("loss", 1.0, 1)
+        writer.add_text("text", "x")
+        writer.close()
+    assert len(list(tmp_path.iterdir())) == files
+
+
+@either
+def test_embeddings_are_listed_on(original: Any, tmp_path: Path) -> None:
+    """The projector's list has those of the original and those of its stand-in; torch drops older ones."""
+    (tmp_path / "projector_config.pbtxt").write_text('embeddings { tensor_name: "older:00001" }\n')
+    points = torch.eye(4)
+    writer = original(str(tmp_path))
+    writer.add_embedding(points, ["a"] * 4, torch.rand(4, 3, 2, 2), 1, "first/one")
+    with tbasync.wrap(writer) as wrapped:
+        wrapped.add_embedding(points, tag="second")
+    assert listed(tmp_path)[-2:] == [
+        EmbeddingEntry("first/one", 1, True, (2, 2)),
+        EmbeddingEntry("second", 0, False, None),
+    ]
+    assert len(listed(tmp_path)) == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
+    assert (tmp_path / "00001" / "first%2fone" / "tensors.tsv").exists()
