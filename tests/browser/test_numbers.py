@@ -154,4 +154,7 @@ def test_hparams(visit: Visit, board: TensorBoard, picture: Picture) -> None:
             assert shown[name] == value
         else:
             np.testing.assert_allclose(float(shown[name]), value, rtol=1e-4)
+    for name in ("batch_size", "epochs", "seed"):  # makes room for the metrics
+        page.locator("tf-hparams-query-pane paper-checkbox").filter(has_text=name).click()
+        expect(cells.get_by_text(name, exact=True)).to_have_count(0)
     picture("hparams")
