@@ -18,6 +18,8 @@ from ..support.plain_reader import scalars
 EXCEPTIONS = (RuntimeError, SystemExit, MemoryError, KeyboardInterrupt)
 
 
+# Some of the exceptions hit what others have hooked into the garbage collector, which runs anywhere.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 # One that strikes while another is dealt with ends the thread; the next push starts another.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
