@@ -43,7 +43,11 @@ def wrap(writer: _Writer, **options: Any) -> _Writer:
     kind = kind_of(type(writer))
     if kind is not None:
         return cast(_Writer, _take_over(writer, kind, options))
-    if not any(name.startswith("add_") for name in dir(writer)):
+    if isinstance(writer, type):
+        raise TypeError(
+            f"writer must be a writer and not a class of writers, got the class {writer.__name__}"
+        )
+    if not hasattr(writer, "add_scalar") and not any(name.startswith("add_") for name in dir(writer)):
         raise TypeError(
             f"writer must have add_* methods, such as a SummaryWriter has, got {type(writer).__name__}"
         )

@@ -83,8 +83,8 @@ def _pipeline(rank: int, port: int, directory: str, node: int) -> Any:
     from tbasync.ranks.pipeline import reducing_pipeline
     from tbasync.ranks.team import Team
 
-    def connect() -> Any:
-        return TCPStore("127.0.0.1", port, None, False, timedelta(seconds=60), wait_for_workers=False)
+    def connect(seconds: float) -> Any:
+        return TCPStore("127.0.0.1", port, None, False, timedelta(seconds=seconds), wait_for_workers=False)
 
     place = None
     if node > 1:

@@ -61,7 +61,9 @@ class ImportHook(MetaPathFinder):
         """What the finders after this one find, with a loader that calls back."""
         if fullname not in self._callbacks:
             return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+        finders = tuple(sys.meta_path)
+        behind = finders[finders.index(self) + 1 :] if self in finders else finders  # just being detached
+        for finder in behind:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):

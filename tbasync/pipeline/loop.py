@@ -27,6 +27,7 @@ class Loop:
     Attributes:
         thread: who runs it.
         failing: what the thread fails of again and again, without getting anything done.
+        deaths: how often it has failed since it last got something done.
     """
 
     def __init__(
@@ -62,16 +63,17 @@ class Loop:
         self._tried: set[Barrier] = set()  # barriers that were there when writing was last tried
         self._closed_at = -1  # summaries taken when the files were last closed
         self.failing: BaseException | None = None
-        self._deaths = 0  # without a drain that ended well in between
+        self.deaths = 0  # without a drain that ended well in between
 
     def _run(self) -> None:
         while self._shift():
-            # Not at full speed, should it fail again and again.
-            self.thread.wait(min(0.01 * 2 ** min(self._deaths, 10), _LONGEST_REST_SECONDS))
+            pass
 
     def _shift(self) -> bool:
         """Works until the thread has resigned, or until something fails that never should: True then."""
         try:
+            if self.deaths:  # not at full speed, should it fail again and again
+                self.thread.wait(min(0.01 * 2 ** min(self.deaths, 10), _LONGEST_REST_SECONDS))
             while self._turn():
                 pass
         except BaseException as error:  # a bug, no memory, an exception injected from another thread
@@ -110,7 +112,7 @@ class Loop:
         # Those that come while it is tried have not been tried for: they are worth another try.
         self._tried = self._queue.barriers.copy()
         last = self._worker.drain()
-        self.failing, self._deaths = None, 0
+        self.failing, self.deaths = None, 0
         if self._output.write_error is None:
             self._pause = 0.0
         elif last is None:
@@ -197,8 +199,8 @@ class Loop:
 
     def _survive(self, error: BaseException) -> None:
         """The worker itself has failed: what it was busy with is lost, all else goes on."""
-        self._deaths += 1
-        self.failing = error if self._deaths >= _MOST_DEATHS else None
+        self.deaths += 1
+        self.failing = error if self.deaths >= _MOST_DEATHS else None
         lost = self._worker.recover()
         message = f"the writer thread met {describe(error)}; {lost} summaries are lost, and it goes on"
         if lost:

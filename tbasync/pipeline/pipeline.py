@@ -181,11 +181,12 @@ class Pipeline:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         beats, moved_at = self._worker.beats, time.monotonic()
+        deaths = self._loop.deaths
         while not barrier.reached.acquire(timeout=_patience(deadline)):
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 return False
-            if self._loop.failing is not None:
+            if self._loop.failing is not None and self._loop.deaths > deaths + 1:
                 raise TbasyncError(
                     f"the writer thread fails again and again, of {describe(self._loop.failing)}: a bug in "
                     "tbasync, please report it; what was pushed is kept up to the writer's capacity"

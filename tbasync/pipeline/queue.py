@@ -30,6 +30,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import repeat, starmap
 from typing import Literal, Protocol, TypeAlias
 
 from ..errors import LoggingError, QueueFullError
@@ -108,6 +109,7 @@ class PushQueue:
         """
         self._capacity = capacity
         self._device_capacity = device_capacity
+        self._half, self._half_device = capacity // 2, device_capacity // 2
         self._max_items = max_items
         self._on_full = on_full
         self._host = host
@@ -150,7 +152,7 @@ class PushQueue:
         if (nbytes or device_bytes) and not self._reserve(nbytes, device_bytes) and not self._admit(item):
             return
         self.append(item)
-        if len(self.items) > self.limit or self._half_full():
+        if len(self.items) > self.limit or self.payload > self._half or self.device_bytes > self._half_device:
             self.attend()
 
     def attend(self) -> None:
@@ -188,8 +190,8 @@ class PushQueue:
         """Whether the worker should not wait for more: pushes might have to wait for it soon."""
         return (
             len(self.items) > self.room() // 2
-            or 2 * self.payload > self._capacity
-            or 2 * self.device_bytes > self._device_capacity
+            or self.payload > self._half
+            or self.device_bytes > self._half_device
         )
 
     def _fits(self) -> bool:
@@ -340,19 +342,13 @@ class PushQueue:
         """Lets pushes pass until half the room is taken: the worker is awake and waits for a batch."""
         self.limit = _ATTENTION if self._host.alarmed() else self.room() // 2
 
-    def pop(self, most: int) -> list[Scalar | Item]:
-        """Takes up to `most` items, oldest first."""
+    def pop(self, most: int, into: list[Scalar | Item]) -> None:
+        """Moves up to `most` items into a list, oldest first."""
         self._note_peaks()
-        batch: list[Scalar | Item] = []
-        add, popleft = batch.append, self.items.popleft
-        try:
-            # One by one into a list that is ours: a comprehension would lose what it has popped when a
-            # pusher that drops the oldest empties the queue under it.
-            for _ in range(most):
-                add(popleft())
-        except IndexError:
-            pass
-        return batch
+        # One C call: it cannot be interrupted between taking an item and putting it down. It ends early when a
+        # pusher that drops the oldest empties the queue under it; what has been moved stays moved.
+        with contextlib.suppress(IndexError):
+            into.extend(starmap(self.items.popleft, repeat((), most)))
 
     def put_back(self, batch: Sequence[Scalar | Item]) -> None:
         """Puts what was popped last back to where it was."""
@@ -361,11 +357,12 @@ class PushQueue:
             self.items.extendleft(reversed(batch))
 
     def release(self, item: Scalar | Item) -> None:
-        """Gives back the payload of an item that has been encoded or dropped."""
+        """Gives back the payload of an item that has been encoded or dropped; a second time does nothing."""
         if isinstance(item, Item) and (item.nbytes or item.device_bytes):
             with self._payload_lock:
                 self.payload -= item.nbytes
                 self.device_bytes -= item.device_bytes
+                item.nbytes = item.device_bytes = 0
 
     def admit(self) -> None:
         """Lets pushes pass until the queue is full, and those that wait for room look again."""

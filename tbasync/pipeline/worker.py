@@ -108,6 +108,7 @@ class Worker:
         self._columns: dict[str | None, Columns] = {}
         self._batch: Sequence[Scalar | Item] = ()
         self._place = 0  # how many items of the batch have been begun
+        self._counted = True  # whether the batch is in `taken`
         self._rested = self._cpu = 0.0
 
     def drain(self) -> Barrier | None:
@@ -142,10 +143,14 @@ class Worker:
         """Makes ready to go on after an exception out of `drain()`; returns how many summaries it cost."""
         # An item counts as begun before anything is done with it, so nothing is logged twice. A barrier can
         # be met twice, and its caller must not be forgotten.
+        if not self._counted:
+            self.taken += sum(map(summaries_of, self._batch))
         begun = self._batch[: self._place]
         rest = [item for item in begun[-1:] if isinstance(item, Barrier)]
         self._put_back([*rest, *self._batch[self._place :]])
-        self._batch = ()
+        self._batch, self._counted = (), True
+        for item in begun:
+            self._queue.release(item)
         for columns in self._columns.values():
             columns.trim()
         output = self._output
@@ -161,8 +166,12 @@ class Worker:
         return held + sum(len(columns.tags) for columns in self._columns.values())
 
     def _take(self) -> list[Scalar | Item]:
-        batch = self._queue.pop(_PIECE)
-        self.taken += sum(map(summaries_of, batch))
+        batch: list[Scalar | Item] = []
+        self._batch, self._place, self._counted = batch, 0, False
+        self._queue.pop(_PIECE, batch)
+        summaries = sum(map(summaries_of, batch))
+        # Two stores with no call in between: no exception from outside comes between them.
+        self.taken, self._counted = self.taken + summaries, True
         return batch
 
     def _put_back(self, batch: Sequence[Scalar | Item]) -> None:
@@ -171,7 +180,6 @@ class Worker:
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        self._batch, self._place = batch, 0
         if set(map(type, batch)) == {tuple}:
             self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..pipeline.faults import Faults
-from .side import Side
+from .side import Side, UnreachableError
 
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 5.0
@@ -56,6 +56,7 @@ class Exchange:
         self._ended = threading.Event()
         self._ended.set()
         self._well = True
+        self._unreachable = False
 
     def start(self) -> None:
         """Starts the thread, if it does not run; one that was about to end goes on."""
@@ -130,7 +131,8 @@ class Exchange:
                 self._waiting.extendleft(reversed(waiting))
             if end is not None:
                 pause = max(0.0, min(pause, end.at - time.monotonic()))
-                if (over or (last and done)) and self._stop(end, done):
+                # A store that cannot be reached when all is over has ended before us.
+                if (over or (last and done) or self._unreachable) and self._stop(end, done):
                     return
 
     def _stop(self, end: End, done: bool) -> bool:
@@ -147,14 +149,17 @@ class Exchange:
 
     def _turn(self, *, urgent: bool, last: bool) -> bool:
         before = time.thread_time()
+        self._unreachable = False
         try:
             return self._side.turn(urgent=urgent, last=last)
         except Exception as error:
             self._side.detach()
-            self._faults.note(
-                ("ranks", type(error)),
-                f"scalars cannot be exchanged with other ranks for now: {type(error).__name__}: {error}",
-            )
+            self._unreachable = isinstance(error, UnreachableError)
+            if self._side.matters():
+                self._faults.note(
+                    ("ranks", type(error)),
+                    f"scalars cannot be exchanged with other ranks for now: {type(error).__name__}: {error}",
+                )
             return False
         finally:
             self._side.traffic.cpu_seconds += time.thread_time() - before

@@ -21,9 +21,6 @@ from .team import Reduction, Store, Team
 
 _log = logging.getLogger("tbasync.ranks")
 
-# How long a connection may take to be made; no request waits for anything else.
-_CONNECT = timedelta(seconds=60)
-
 # The n-th reducing writer of each process belongs to the n-th of every other.
 _ordinals = itertools.count()
 
@@ -52,18 +49,23 @@ def find_team(place: Place, writer: int, reduce: tuple[Reduction, ...], timeout:
     return replace(team, connect=connect, prefix=prefix, nodes=place_for_nodes())
 
 
-def _connector(distributed: Any) -> Callable[[], Store] | None:
-    """What makes connections to the default process group's store; None for stores it cannot be done with."""
+def _connector(distributed: Any) -> Callable[[float], Store] | None:
+    """What makes connections to the default process group's store; None for stores it cannot be done with.
+
+    It keeps no hold of the store itself: that lives as long as the process group does.
+    """
     store = distributed.distributed_c10d._get_default_store()
     while isinstance(store, distributed.PrefixStore):
         store = store.underlying_store
     if isinstance(store, distributed.TCPStore):
         host, port, tcp = store.host, store.port, distributed.TCPStore
-        return lambda: tcp(host, port, None, False, _CONNECT, wait_for_workers=False)
+        return lambda seconds: tcp(
+            host, port, None, False, timedelta(seconds=seconds), wait_for_workers=False
+        )
     if isinstance(store, distributed.FileStore):
         path, file = store.path, distributed.FileStore
-        return lambda: file(path)
-    clone = getattr(store, "clone", None)
-    if clone is None:
+        return lambda seconds: file(path)
+    if not hasattr(store, "clone"):
         _log.debug("no second connection can be made to a %s", type(store).__name__)
-    return clone
+        return None
+    return lambda seconds: store.clone()

@@ -73,6 +73,10 @@ class Sender(Side):
         """Values that have not been handed on."""
         return self._pending.held + _summaries(self._unsent.copy())
 
+    def matters(self) -> bool:
+        """Whether something is still to be handed on."""
+        return self.held > 0
+
     def give_up(self) -> int:
         """After the last turn: counts what was not handed over as lost; returns how many values that is."""
         lost = self.held

@@ -11,7 +11,15 @@ from .mailbox import Mailbox
 from .node import Node
 from .team import Store, Team
 
+# How long it may take to connect: at first ranks and store may still be coming up.
+_FIRST_SECONDS = 60.0
+_AGAIN_SECONDS = 5.0
+
 _log = logging.getLogger("tbasync.ranks")
+
+
+class UnreachableError(ConnectionError):
+    """There is no store any more, or none yet."""
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Side(ABC):
         self._team = team
         self._store: Store | None = None
         self._node: Node | None = None
+        self._patience = _FIRST_SECONDS
 
     @abstractmethod
     def turn(self, *, urgent: bool, last: bool) -> bool:
@@ -58,11 +67,23 @@ class Side(ABC):
     def _open(self, store: Store) -> None:
         """Opens the mailboxes."""
 
+    def matters(self) -> bool:
+        """Whether anything is lost if there are no more turns."""
+        return True
+
     def attach(self) -> None:
-        """Connects to the store and joins the node, if that is still to be done; waits for the network."""
+        """Connects to the store and joins the node, if that is still to be done; waits for the network.
+
+        Raises:
+            UnreachableError: the store does not let itself be connected to.
+        """
         if self._store is not None or self._team.connect is None:
             return
-        store = self._team.connect()
+        patience, self._patience = self._patience, _AGAIN_SECONDS
+        try:
+            store = self._team.connect(patience)
+        except Exception as error:
+            raise UnreachableError(f"the job's store cannot be reached: {error}") from error
         if self._node is None and self._team.nodes is not None:
             self._node = self._join(store, self._team.nodes)
         self._open(store)

@@ -39,7 +39,8 @@ class Team:
         writer: the rank that reduces and writes.
         reduce: reductions of the tags that ask for none; empty reduces only those that do.
         timeout: seconds that a group waits for its ranks.
-        connect: makes a connection to the job's store, for one thread; None for a team of one.
+        connect: makes a connection to the job's store, for one thread, within so many seconds; None for a
+            team of one.
         prefix: begins the keys in the store.
         nodes: the directory under which the ranks of one node find each other; None leaves each to itself.
     """
@@ -49,7 +50,7 @@ class Team:
     writer: int
     reduce: tuple[Reduction, ...]
     timeout: float
-    connect: Callable[[], Store] | None = None
+    connect: Callable[[float], Store] | None = None
     prefix: str = "tbasync"
     nodes: str | None = None
 

@@ -60,8 +60,9 @@ def test_projector(visit: Visit, board: TensorBoard, picture: Picture) -> None:
     frame.get_by_role("button", name="2 tensors found").click()
     frame.locator("paper-item").filter(has_text=info["tensorName"]).click()
     expect(frame.locator("#metadata-file tf-wbr-string")).to_have_attribute("title", info["metadataPath"])
-    expect(frame.locator(".numDataPoints")).to_have_text("450")
-    expect(frame.locator(".dim")).to_have_text("32")
+    points, dimensions = info["tensorShape"]
+    expect(frame.locator(".numDataPoints")).to_have_text(str(points))
+    expect(frame.locator(".dim")).to_have_text(str(dimensions))
     frame.locator("paper-dropdown-menu#colorby").click()
     frame.locator("#colorby paper-item").filter(has_text="10 colors").first.click()
     canvas = frame.locator("canvas").first
@@ -82,13 +83,13 @@ def test_mesh(visit: Visit, picture: Picture) -> None:
         return bool(plain.mean() > 0.05 and peaks.mean() > 0.003)
 
     eventually(drawn)
-    look_from_below_and_near(page, canvas)
+    turn_and_come_closer(page, canvas)
     eventually(drawn)
     picture("mesh")
 
 
-def look_from_below_and_near(page: Any, canvas: Any) -> None:
-    """Turns the scene with the mouse, as a user does, and comes closer."""
+def turn_and_come_closer(page: Any, canvas: Any) -> None:
+    """Turns the scene with the mouse, as a user does, and makes it larger with the wheel."""
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)

@@ -215,6 +215,7 @@ def test_totals_agree_with_the_scripts_own_clock(package: str, tmp_path: Path) -
     assert own["estimated_seconds"] < own["logging_seconds"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_compare(tmp_path: Path) -> None:
     """The second run is under tbasync, makes the same calls, and both are printed side by side."""
@@ -231,6 +232,7 @@ def test_compare(tmp_path: Path) -> None:
     assert "times less, and the whole run took" in printed
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_on_the_demo(tmp_path: Path) -> None:
     """The demo with torch's writer: what the loop itself has counted as logging is what the table says."""

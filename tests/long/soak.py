@@ -146,7 +146,7 @@ def main() -> int:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     directory = Path(tempfile.mkdtemp(prefix="tbasync-soak-"))
-    writer = SummaryWriter(directory, max_items=1_000_000)
+    writer = SummaryWriter(directory, max_items=1_000_000, keep_scalars=1_000)
     for call in calls_of(writer):  # what is imported or cached at the first call is no growth
         call()
     writer.flush()

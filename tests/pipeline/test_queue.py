@@ -70,6 +70,13 @@ def scalar(step: int) -> Scalar:
     return ("t", 0.0, step, 0.0)
 
 
+def pop(queue: PushQueue, most: int = 1000) -> list[Any]:
+    """What the worker takes."""
+    batch: list[Any] = []
+    queue.pop(most, batch)
+    return batch
+
+
 def push(queue: PushQueue, *steps: int) -> None:
     """What `add_scalar` does."""
     for step in steps:
@@ -252,7 +259,7 @@ def test_device_memory_is_bounded_like_payload() -> None:
         queue.put(item)
     assert len(queue.items) == 2
     assert queue.device_bytes == queue.peak_device_bytes == 8 * MIB
-    for taken in queue.pop(10):
+    for taken in pop(queue, 10):
         queue.release(taken)
     assert queue.device_bytes == queue.payload == 0
     assert queue.peak_device_bytes == 8 * MIB
@@ -290,7 +297,7 @@ def test_payload_in_the_workers_hands_still_counts() -> None:
     """What has been taken and not been encoded holds memory; nothing else is dropped in vain for it twice."""
     queue, _ = make("drop_oldest", capacity=10 * MIB, max_items=100)
     queue.put(payload(9 * MIB))
-    (taken,) = queue.pop(10)
+    (taken,) = pop(queue, 10)
     queue.put(payload(5 * MIB))
     assert not queue.items
     assert queue.dropped.total == 1
@@ -338,7 +345,7 @@ def test_a_blocked_push_goes_on_when_the_worker_makes_room() -> None:
     def drain() -> None:
         # The worker runs only now: the pusher is certainly blocked, or about to be.
         assert queue.urgent
-        queue.pop(100)
+        pop(queue, 100)
         queue.admit()
 
     host.on_ring = lambda: threading.Thread(target=drain).start() if len(queue.items) > 4 else None
@@ -357,7 +364,7 @@ def test_room_that_comes_just_before_the_sleep_is_seen() -> None:
         """The lock that a pusher sleeps on; while it is made, the worker empties the queue."""
 
         def __init__(self) -> None:
-            queue.pop(100)
+            pop(queue, 100)
 
         def acquire(self, timeout: float = -1) -> bool:
             if timeout >= 0:
@@ -416,7 +423,7 @@ def test_admit_wakes_everyone_who_waits(monkeypatch: pytest.MonkeyPatch) -> None
         thread.start()
     while len(looks) < 3 * 8:  # at the call, before the ticket and after it: the next thing is to sleep
         time.sleep(0.001)
-    assert len(queue.pop(1000)) == 108
+    assert len(pop(queue, 1000)) == 108
     queue.admit()
     for thread in threads:
         thread.join(60)
@@ -487,7 +494,7 @@ def test_what_the_worker_puts_back_stays_before_a_droppers_barrier() -> None:
     """A barrier that is in hand while older items are put back does not end up before them."""
     queue, _host = make("drop_oldest", max_items=1)
     push(queue, 1)
-    older = queue.pop(1)
+    older = pop(queue, 1)
     barrier = Barrier()
     queue.put_barrier(barrier)
     putting = threading.Thread(target=queue.put_back, args=(older,))

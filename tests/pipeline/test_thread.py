@@ -43,7 +43,7 @@ class Job:
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
         while True:
-            self.taken += self.queue.pop(1000)
+            self.queue.pop(1000, self.taken)
             self.before_resigning()
             self.at_work -= 1
             if self.thread.resign():

@@ -102,7 +102,7 @@ class Job:
         nodes = self._nodes(place.rank)
         return Team(place.rank, self._world, writer, reduce, timeout, connect, f"t/{ordinal}", nodes)
 
-    def _connect(self):
+    def _connect(self, seconds):
         self.store._serve("connect")
         return self.store
 

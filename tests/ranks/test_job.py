@@ -94,6 +94,7 @@ def test_a_job_under_torchrun(tmp_path):
         assert [value for _, value in own] == np.float32(gathered[:, rank]).tolist()
 
 
+@pytest.mark.long
 def test_a_job_with_a_slow_rank_and_one_that_logs_twice_as_often(tmp_path):
     """Ranks out of step, and a tag and step that one rank alone has: nothing is lost."""
     torchrun(tmp_path, "--slow", "2", "--twice", "1", "--steps", "30", "--alone")
@@ -106,6 +107,7 @@ def test_a_job_with_a_slow_rank_and_one_that_logs_twice_as_often(tmp_path):
     assert extra == {30 + step: np.float32(values[step, 1]) for step in range(30)}
 
 
+@pytest.mark.long
 def test_a_job_that_loses_a_rank(tmp_path):
     """One rank is killed in the midst of it: the others go on, and nothing of theirs is lost."""
     codes, log = launch(tmp_path, "--kill", "3", "--steps", "30", "--alone", "--pace", "0.02")

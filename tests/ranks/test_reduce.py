@@ -238,18 +238,16 @@ def test_a_tag_on_some_ranks_only_waits_once(make_job):
     for writer in writers[1:]:
         writer.add_scalar("two", 1.0, 0)
     wait_until(lambda: writers[0].stats().reductions.groups == {2: 1})
-    before = time.monotonic()
+    writers[0]._pipeline._reducer._groups._timeout = 3600.0
     for step in range(1, 20):
         for writer in writers[1:]:
             writer.add_scalar("two", 1.0, step)
     wait_until(lambda: writers[0].stats().reductions.groups == {2: 20})
-    took = time.monotonic() - before
     # Whoever reports it all the same is waited for from then on.
     writers[0].add_scalar("two", 4.0, 20)
     for writer in writers[1:]:
         writer.add_scalar("two", 1.0, 20)
     wait_until(lambda: writers[0].stats().reductions.groups == {2: 20, 3: 1})
-    assert took < 0.5
     job.close()
     assert read_scalars(job.run)["two"][-1] == (20, 2.0)
 
@@ -394,7 +392,7 @@ def test_a_store_that_does_not_answer(make_job):
         writer.add_scalar("a", 1.0, 1)
         writer.add_scalar("a", 1.0, 2)
     job.store.broken = ConnectionError("the network is down")
-    with pytest.warns(TbasyncWarning, match="scalars cannot be exchanged with other ranks for now: Connec"):
+    with pytest.warns(TbasyncWarning, match="scalars cannot be exchanged with other ranks for now: "):
         flushed = [writer.flush(0.3) for writer in reversed(writers)]
     assert flushed == [False, False]
     assert read_scalars(job.run)["a"][-1] == (2, 1.0), "its own values are written all the same"
@@ -405,11 +403,27 @@ def test_a_store_that_does_not_answer(make_job):
     job.close()
 
 
+def test_a_store_that_ends_before_the_writers(make_job):
+    """Nobody waits for a store that is gone for good, and who has nothing more to say says nothing."""
+    job = make_job(2)
+    writers = job.start(reduce_timeout=60.0)
+    for writer in writers:
+        writer.add_scalar("a", 1.0, 0)
+    wait_until(lambda: writers[0].stats().reductions.groups == {2: 1})
+    job.store.broken = ConnectionError("it has ended")
+    before = time.monotonic()
+    writers[1].close()
+    writers[0].add_scalar("a", 7.0, 1)
+    with pytest.warns(TbasyncWarning, match="cannot be exchanged"):
+        writers[0].close()
+    assert time.monotonic() - before < 30.0
+    assert read_scalars(job.run)["a"] == [(0, 1.0), (1, 7.0)]
+
+
 def test_what_cannot_be_sent_at_the_end_is_an_error(make_job):
     """`close()` on a rank that sends says how many scalars could not be handed over."""
     job = make_job(2)
     writers = job.start(reduce_timeout=0.5)
-    wait_until(lambda: all(len(job.store.keys) for _ in writers))
     job.store.broken = ConnectionError("the network is down")
     for step in range(3):
         writers[1].add_scalar("a", 1.0, step)

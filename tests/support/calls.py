@@ -37,6 +37,15 @@ def _model_file(directory: Path) -> Path:
     return path
 
 
+def _onnx_file(directory: Path) -> Path:
+    onnx = pytest.importorskip("onnx")
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    path = directory.parent / "model.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", ends[:1], ends[1:])), str(path))
+    return path
+
+
 def _summary() -> Any:
     summary = proto.Summary()
     summary.value.add(tag="t", simple_value=1.0)
@@ -90,6 +99,8 @@ SAMPLES: dict[str, Callable[[], Any]] = {
 # Where a parameter's name does not say enough.
 EXTRA: dict[str, Callable[[Path], dict[str, Any]]] = {
     "add_images": lambda directory: {"img_tensor": np.zeros((2, 3, 8, 8))},
+    "add_onnx_graph": lambda directory: {"prototxt": _onnx_file(directory)},
+    "export_scalars_to_json": lambda directory: {"path": directory.parent / "scalars.json"},
     "add_openvino_graph": lambda directory: {"xmlname": _model_file(directory)},
 }
 
@@ -107,7 +118,9 @@ def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], objec
         pytest.importorskip("onnx")
     if name == "export_scalars_to_json":
         return lambda: pytest.raises(TbasyncError, method, "scalars.json")  # nothing was kept for it
-    extra = EXTRA[name](Path(target.get_logdir())) if name in EXTRA else {}
+    # A file writer's method of the same name takes a graph that is made already.
+    special = name in EXTRA and isinstance(target, SummaryWriter)
+    extra = EXTRA[name](Path(target.get_logdir())) if special else {}
     wanted = [
         parameter.name
         for parameter in inspect.signature(method).parameters.values()
@@ -115,5 +128,5 @@ def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], objec
     ]
     unknown = [name for name in wanted if name not in SAMPLES and name not in extra]
     assert not unknown, f"tests/support/calls.py needs sample arguments for {unknown} of {name}()"
-    arguments = {name: extra[name] if name in extra else SAMPLES[name]() for name in wanted}
+    arguments = {name: SAMPLES[name]() for name in wanted if name not in extra} | extra
     return lambda: method(**arguments)

@@ -231,6 +231,20 @@ def test_without_flush_and_close() -> None:
     assert bare.values == [1, 2]
 
 
+def test_an_object_that_has_every_method() -> None:
+    """What answers to any name, such as a framework's dummy on other ranks, is wrapped like the others."""
+
+    class Dummy:
+        def nothing(self, *_: Any, **__: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            return self.nothing
+
+    with tbasync.wrap(Dummy()) as wrapped:
+        wrapped.add_scalar("loss", 1.0, 1)
+        assert wrapped.anything_else(1) is None
+
+
 def test_context_managers_of_its_own() -> None:
     """An original that is a context manager is entered and left, after its calls, with the exception."""
 

@@ -129,6 +129,13 @@ def test_what_is_no_writer_is_refused(thing: Any) -> None:
 
 
 @either
+def test_a_class_is_refused(original: type) -> None:
+    """The class in the place of a writer is a TypeError that says so."""
+    with pytest.raises(TypeError, match="not a class of writers, got the class SummaryWriter"):
+        tbasync.wrap(original)
+
+
+@either
 def test_a_subclass_keeps_its_own(original: Any, tmp_path: Path) -> None:
     """Methods and attributes that a user's subclass adds or overrides work on, with tbasync below them."""
 

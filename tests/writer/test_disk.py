@@ -48,8 +48,9 @@ class Disk:
     def write(self, handle: int, data: Any) -> int:
         if is_writer_thread():
             self.tries += 1
-            if self.error is not None and self.only in os.readlink(f"/proc/self/fd/{handle}"):
-                raise OSError(self.error, os.strerror(self.error))
+            error = self.error  # which the test may take back at any moment
+            if error is not None and self.only in os.readlink(f"/proc/self/fd/{handle}"):
+                raise OSError(error, os.strerror(error))
         return self._write(handle, data)
 
 

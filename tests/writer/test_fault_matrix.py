@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::tbasync.TbasyncWarning")
 def fault(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fault:
     """A writer in use, about to be struck."""
     kind: type[Fault] = request.param
-    writer = SummaryWriter(tmp_path / "run", interval=0.01, **kind.options)
+    writer = SummaryWriter(tmp_path / "run", interval=0.01, keep_scalars=100, **kind.options)
     writer.add_scalar("before", 1.0, 1)
     return kind(writer, monkeypatch)
 
