@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, Protocol, cast
 
+from ..encode.result import Encoded
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.scalars import ScalarEncoder, scalar_record
@@ -267,12 +268,21 @@ class Worker:
             events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
             data = b"".join(map(record, events))
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
-            self._fail(getattr(item.encode, "__name__", "summary"), item.tag, error, item.summaries)
+            self._fail(_kind(item), item.tag, error, item.summaries)
             return
         self.nonfinite += encoded.nonfinite
+        self._tell(item, encoded)
+        self._output.add(item.run, data, item.summaries)
+
+    def _tell(self, item: Summary, encoded: Encoded) -> None:
         for note in encoded.notes:
             self._faults.note((item.tag, note), f"{item.tag!r}: {note}")
-        self._output.add(item.run, data, item.summaries)
+        if encoded.nonfinite and not encoded.notes:
+            # Once for the writer: a model that has diverged has them in every one of its tensors.
+            message = f"the {_kind(item)} {item.tag!r} is without {encoded.nonfinite} values that are NaN or "
+            self._faults.note(
+                "nonfinite", message + "infinite; stats().nonfinite counts these and further ones"
+            )
 
     def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
         self.failed += summaries
@@ -335,3 +345,8 @@ class Worker:
         now = time.thread_time()
         self.cpu_seconds += now - self._cpu
         self._cpu = now
+
+
+def _kind(item: Summary) -> str:
+    """What kind of summary it is, for people."""
+    return str(getattr(item.encode, "__name__", "summary")).strip("_").replace("_", " ")
