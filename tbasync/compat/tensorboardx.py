@@ -175,7 +175,7 @@ class TensorboardXWriter(SummaryWriter):
             self._queue.put(Metrics(run, {tag: value}, step, wall_time, waits))
 
     @property
-    def scalar_dict(self) -> dict[str, list[list[Any]]]:
+    def scalar_dict(self) -> dict[str, list[list[Any]]]:  # type: ignore[override]  # never set: always kept
         """What `add_scalars` has logged since the last export.
 
         Sub-run's directory -> [wall time, step, value] of each point, at most 100,000 points in all. A value

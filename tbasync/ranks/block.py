@@ -9,6 +9,8 @@ A block, little-endian:
               series (JSON, one list of strings for each); for each row its series uint32, step int64 and wall
               time float64; for each column its rank uint32; values float64 (rows, columns); the mask, one bit
               for each value, padded to bytes
+    payload   of kind 2: bytes of a table, uint32; the table, whose values number what follows; as often as need
+              be, bytes of a `tbasync.Histogram`, uint32, and these
 
 Columns, so that a table costs a few calls of numpy however long it is, and eight bytes for each further rank
 of a node. A reader passes over the sections of kinds that it does not know.
@@ -30,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-SCALARS = 1
+SCALARS, HISTOGRAMS = 1, 2
 
 # What an origin says of its rank: that it lives and sends values, that it lives, that it has closed its
 # writer (with its last values), that it has died.
@@ -40,6 +42,7 @@ _HEADER = struct.Struct("<2sBBdI")
 _SECTION = struct.Struct("<BIQ")
 _ORIGIN = struct.Struct("<IQB")
 _TABLE = struct.Struct("<IIII")
+_SIZE = struct.Struct("<I")
 _MAGIC, _VERSION = b"tR", 1
 
 
@@ -102,15 +105,27 @@ class Section:
 
     Attributes:
         origins: who contributed; at most one entry for each rank.
-        table: their scalars, if it is of kind `SCALARS`.
+        table: their scalars; of kind `HISTOGRAMS`, the places in `histograms`.
         kind: what the payload is.
         payload: the bytes of a kind that is unknown here.
+        histograms: the bytes of each `tbasync.Histogram`.
     """
 
     origins: list[Origin]
     table: Table | None = None
     kind: int = SCALARS
     payload: bytes = b""
+    histograms: Sequence[bytes] = ()
+
+    @property
+    def summaries(self) -> int:
+        """How many values, or histograms, of its ranks it holds."""
+        return 0 if self.table is None else self.table.values.size
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory."""
+        return 40 * self.summaries + len(self.payload) + sum(map(len, self.histograms))
 
 
 @dataclass
@@ -130,7 +145,7 @@ def encode_block(block: Block) -> bytes:
     """The bytes of a block."""
     parts = [_HEADER.pack(_MAGIC, _VERSION, 0, block.sent, len(block.sections))]
     for section in block.sections:
-        payload = section.payload if section.table is None else _encode_table(section.table)
+        payload = _encode_payload(section)
         parts.append(_SECTION.pack(section.kind, len(section.origins), len(payload)))
         parts += starmap(_ORIGIN.pack, section.origins)
         parts.append(payload)
@@ -165,9 +180,39 @@ def _decode_block(data: bytes) -> Block:
         origins = list(starmap(Origin, _ORIGIN.iter_unpack(data[start:place])))
         payload = data[place : place + size]
         place += size
-        table = _decode_table(payload) if kind == SCALARS and size else None
-        block.sections.append(Section(origins, table, kind, b"" if table else payload))
+        block.sections.append(_decode_payload(kind, origins, payload))
     return block
+
+
+def _encode_payload(section: Section) -> bytes:
+    if section.table is None:
+        return section.payload
+    table = _encode_table(section.table)
+    if section.kind == SCALARS:
+        return table
+    parts = [_SIZE.pack(len(table)), table]
+    for histogram in section.histograms:
+        parts += (_SIZE.pack(len(histogram)), histogram)
+    return b"".join(parts)
+
+
+def _decode_payload(kind: int, origins: list[Origin], payload: bytes) -> Section:
+    if kind == SCALARS and payload:
+        return Section(origins, _decode_table(payload))
+    if kind == HISTOGRAMS:
+        parts = []
+        place = 0
+        while place < len(payload):
+            (size,) = _SIZE.unpack_from(payload, place)
+            place += _SIZE.size + size
+            parts.append(payload[place - size : place])
+        if place > len(payload) or not parts:
+            raise ValueError("not a block of scalars: its histograms are cut short")
+        table, *histograms = _decode_table(parts[0]), *parts[1:]
+        if not np.isin(table.values, np.arange(len(histograms))).all():
+            raise ValueError("not a block of scalars: it names histograms that are not there")
+        return Section(origins, table, kind, histograms=histograms)
+    return Section(origins, None, kind, payload)
 
 
 def _encode_table(table: Table) -> bytes:

@@ -15,7 +15,8 @@ write a second point: the n-th report of one rank meets the n-th reports of the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
@@ -29,6 +30,8 @@ _KEPT_TIMEOUTS = 3
 _PIECE = 1 << 16
 # Ranks in step report the same rows again and again: so many sets of them are recognised.
 _MOST_RECENT = 64
+
+Forgotten: TypeAlias = "Callable[[int, Floats], object]"
 
 
 class _Repeats:
@@ -54,14 +57,16 @@ class _Repeats:
 class Groups:
     """The groups that wait, and those that were written incomplete. For one thread at a time."""
 
-    def __init__(self, world: int, own_rank: int, timeout: float) -> None:
+    def __init__(self, world: int, own_rank: int, timeout: float, forgotten: Forgotten | None = None) -> None:
         """Makes an empty collection.
 
         Args:
             world: number of ranks.
             own_rank: the rank whose wall times are the groups'.
             timeout: seconds after its first report at which a group is written with whom it has.
+            forgotten: called with the series and the values of each group that is done with.
         """
+        self._forgotten = forgotten
         self._world = world
         self._timeout = timeout
         self._most_rows = max(1024, _MOST_BYTES // Rows.nbytes(world))
@@ -228,6 +233,9 @@ class Groups:
             self._forget(row)
 
     def _forget(self, row: int) -> None:
+        if self._forgotten is not None:
+            present = self._rows.present[row]
+            self._forgotten(int(self._rows.series[row]), self._rows.values[row, present])
         self._recent.clear()
         key = int(self._rows.series[row]), int(self._rows.steps[row])
         known = self._names[key]

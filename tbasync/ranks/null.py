@@ -10,7 +10,7 @@ user's subclass overrides it, so that only what answers something has to be writ
 The second parent stands between a user's class and `SummaryWriter`: a method of `Mine` that calls
 `super().add_scalar(...)` meets an empty function there as well.
 
-A sending writer is the same, but that it pushes scalars, for another rank to write.
+A sending writer is the same, but that it pushes scalars and accumulators, for another rank to write.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
+from ..encode.accumulator import Histogram
 from ..file_writer import FileWriter
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.stats import Stats
@@ -113,6 +114,8 @@ def _make_null_class(own: type, base: type, sends: bool) -> type:
     if sends:
         silent -= _SENT
     members: dict[str, Any] = {name: _empty(getattr(own, name)) for name in silent}
+    if sends:
+        members["add_histogram"] = _of_accumulators(own.add_histogram)  # type: ignore[attr-defined]
     members.update(__module__=__name__, _null_of=(own, base))
     name = f"{'Sending' if sends else 'Null'}{own.__name__}"
     if own is not base:
@@ -145,6 +148,18 @@ def _empty(method: Callable[..., Any]) -> Callable[..., None]:
     """
     empty: Callable[..., None] = eval(f"lambda {', '.join(map(_spelled, _parameters(method)))}: None")
     return functools.update_wrapper(empty, method)
+
+
+def _of_accumulators(add_histogram: Callable[..., None]) -> Callable[..., None]:
+    """`add_histogram` for a `tbasync.Histogram`, which is merged with those of other ranks, and nothing else."""
+
+    @functools.wraps(add_histogram)
+    def add(self: Any, tag: str, values: Any, *args: Any, **options: Any) -> None:
+        # Not `isinstance()`, which looks at the value.
+        if issubclass(type(values), Histogram):
+            add_histogram(self, tag, values, *args, **options)
+
+    return add
 
 
 def _parameters(method: Callable[..., Any]) -> Iterable[inspect.Parameter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,20 @@ import numpy as np
 from ..pipeline.items import Summary
 from ..pipeline.stats import Reductions
 from ..pipeline.worker import Columns, Worker
-from .block import Block, Section, Table
+from .block import HISTOGRAMS, Block, Section, Table
 from .groups import Groups
 from .reports import (
     PLAIN,
     Overrides,
     Style,
+    accumulator,
     apart,
+    encode_merged,
     encode_styled,
+    is_histogram,
     run_directory,
     run_name,
+    single,
     styled_scalar,
     write_apart,
 )
@@ -40,6 +45,9 @@ _FUNCTIONS: Mapping[Reduction, Callable[..., Any]] = {
 _MOST_SERIES = 32_768
 # Wall times of ranks whose clock is further off than this are set by the writing rank's clock.
 _CLOCKS_AGREE_SECONDS = 60.0
+# Work and rest of the writer thread by turns: see `pipeline/worker.py`.
+_WORK_SECONDS = 300e-6
+_REST_SECONDS = 50e-6
 # How long a rank must have been silent before `close()` believes that it has nothing more to say.
 _QUIET_SECONDS = 1.0
 
@@ -97,11 +105,15 @@ class Reducer:
         self._roster = Roster(team.world, team.rank, team.silence, time.monotonic())
         self._sizes: Counter[int] = Counter()
         self._rewritten = self._unread = self._waiting = 0
+        self._rested = 0.0
+        self._kept_so_far = 0
         self._begin()
 
     def _begin(self) -> None:
         self._known = KnownSeries()
-        self._groups = Groups(self._team.world, self._team.rank, self._team.timeout)
+        self._histograms: dict[int, bytes] = {}
+        team = self._team
+        self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten)
 
     # -- values of this rank -------------------------------------------------------------------------------
 
@@ -113,14 +125,27 @@ class Reducer:
             self._put_own(run_name(self._log_dir, run), columns, PLAIN)
 
     def summary(self, item: Summary) -> bool:
-        """Takes a scalar of another style, if it is one."""
-        styled = styled_scalar(item)
-        if styled is None or apart((item.tag,), self._team.reduce, self._overrides):
+        """Takes a scalar of another style, or an accumulator, if it is one."""
+        if apart((item.tag,), self._team.reduce, self._overrides):
             return False
-        columns = Columns()
-        columns.extend(((item.tag, styled[0], item.step, item.wall_time),))
-        self._put_own(run_name(self._log_dir, item.run), columns, styled[1])
-        return True
+        run = run_name(self._log_dir, item.run)
+        styled, gathered = styled_scalar(item), accumulator(item)
+        if styled is not None:
+            self._put_own(run, single(item, styled[0]), styled[1])
+        elif gathered is not None:
+            self._put_own(run, single(item, self._keep(gathered[0])), gathered[1])
+        return styled is not None or gathered is not None
+
+    def _keep(self, histogram: bytes) -> int:
+        """Keeps an accumulator's bytes until its group is forgotten; returns what stands for it there."""
+        self._kept_so_far += 1
+        self._histograms[self._kept_so_far] = histogram
+        return self._kept_so_far
+
+    def _forgotten(self, series: int, values: Floats) -> None:
+        if is_histogram(self._known.forms[series][1]):
+            for number in values.tolist():
+                del self._histograms[int(number)]
 
     def _put_own(self, run: str, columns: Columns, style: Style) -> None:
         known = self._known
@@ -163,6 +188,7 @@ class Reducer:
             behind = behind if abs(behind) > _CLOCKS_AGREE_SECONDS else 0.0
             for section in block.sections:
                 self._hear_section(section, behind, now)
+            self._breathe()
         self.write_ready()
 
     def _hear_section(self, section: Section, behind: float, now: float) -> None:
@@ -174,8 +200,12 @@ class Reducer:
         wanted = np.fromiter((rank in new for rank in table.ranks.tolist()), np.bool_, len(table.ranks))
         if not wanted.all():
             table = table.of_ranks(wanted)
-        if table.ranks.size:
-            self._put_table(table, behind, now)
+        if not table.ranks.size:
+            return
+        if section.kind == HISTOGRAMS:
+            keep = [[self._keep(section.histograms[int(place)]) for place in row] for row in table.values]
+            table = replace(table, values=np.array(keep, np.float64).reshape(table.values.shape))
+        self._put_table(table, behind, now)
 
     def _put_table(self, table: Table, behind: float, now: float) -> None:
         """Takes a table of other ranks, whose clock is `behind` this one by so many seconds."""
@@ -197,7 +227,14 @@ class Reducer:
         for ready in self._groups.take(self._roster.alive(now), now, everything=everything):
             self._count(ready)
             self._write(ready)
+            self._breathe()
         self._waiting = self._groups.waiting
+
+    def _breathe(self) -> None:
+        """Lets the training loop have the GIL, after as much work as the worker does at a stretch."""
+        if time.perf_counter() - self._rested >= _WORK_SECONDS:
+            time.sleep(_REST_SECONDS)
+            self._rested = time.perf_counter()
 
     def _count(self, ready: Ready) -> None:
         self.held -= int(ready.own.sum())
@@ -212,11 +249,24 @@ class Reducer:
             reduce, style = self._known.forms[number]
             by_form.setdefault((reduce or self._team.reduce or ("mean",), style), []).append(row)
         for (reduce, style), rows in by_form.items():
+            if is_histogram(style):
+                self._write_histograms(ready, rows, style)
+                continue
             for place, name in enumerate(reduce):
                 values = reduce_rows(name, ready.values[rows], ready.present[rows])
                 points = self._points(ready, rows, values, f"/{name}" if place else "", counted=not place)
                 for run, (columns, own) in points.items():
                     self._write_points(run_directory(self._log_dir, run), columns, own, style)
+
+    def _write_histograms(self, ready: Ready, rows: Sequence[int], style: Style) -> None:
+        for row in rows:
+            parts = [self._histograms[int(n)] for n in ready.values[row, ready.present[row]].tolist()]
+            run, tag = self._known.names[int(ready.series[row])]
+            where = run_directory(self._log_dir, run), tag
+            when = int(ready.steps[row]), float(ready.wall_times[row])
+            item = Summary(*where, *when, encode_merged, (parts, *style))
+            item.summaries = int(ready.own[row])
+            self._worker.encode_summary(item)
 
     def _points(
         self, ready: Ready, rows: Sequence[int], values: Floats, suffix: str, *, counted: bool

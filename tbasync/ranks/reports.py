@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from typing import TypeAlias
 
 import numpy as np
 
+from ..encode.accumulator import Histogram
+from ..encode.histogram import histogram
 from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
 from ..pipeline.deferred import Deferred
@@ -22,10 +25,11 @@ Style: TypeAlias = "tuple[str, ...]"
 Overrides: TypeAlias = "Mapping[str, tuple[Reduction, ...]]"
 
 PLAIN: Style = ()
-_TENSOR, _DESCRIBED = "tensor", "described"
+_TENSOR, _DESCRIBED, _HISTOGRAM = "tensor", "described", "histogram"
 
-# Values of this process that may wait for the job's store to answer: about 100 MiB of them.
-MOST_VALUES = 1_000_000
+# What may wait for the job's store to answer.
+MOST_BYTES = 100 << 20
+_VALUE_BYTES = 100  # of a scalar that waits as a row of four lists
 
 
 def styled_scalar(item: Summary) -> tuple[float, Style] | None:
@@ -45,6 +49,27 @@ def styled_scalar(item: Summary) -> tuple[float, Style] | None:
     if item.encode is scalar_tensor:
         return value, (_TENSOR, "double" if rest[0] else "float")
     return value, (_DESCRIBED, *rest)
+
+
+def accumulator(item: Summary) -> tuple[bytes, Style] | None:
+    """The bytes of the `tbasync.Histogram` that is to be logged, and its style; None for other summaries."""
+    if item.encode is not histogram or not isinstance(item.arguments[0], Histogram):
+        return None
+    values, _, max_bins = item.arguments
+    return values.to_bytes(), (_HISTOGRAM, "" if max_bins is None else str(max_bins))
+
+
+def is_histogram(style: Style) -> bool:
+    """Whether it is the style of histograms, which are merged, and not of numbers, which are reduced."""
+    return style[:1] == (_HISTOGRAM,)
+
+
+def encode_merged(tag: str, parts: Sequence[bytes], _: str, max_bins: str) -> Encoded:
+    """A Summary of all that several accumulators have gathered, in the style that `accumulator()` found."""
+    merged = Histogram()
+    for part in parts:
+        merged.merge(Histogram.from_bytes(part))
+    return histogram(tag, merged, max_bins=int(max_bins) if max_bins else None)
 
 
 def encode_styled(tag: str, value: float, *style: str) -> Encoded:
@@ -90,14 +115,48 @@ def _compressed(columns: Columns, chosen: Sequence[bool]) -> Columns:
     return some
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Scalars of one run and style, in the order of their pushes; or one histogram, as a row of its own.
+
+    Attributes:
+        run: the run's name below the writer's directory.
+        columns: the scalars.
+        style: their style.
+        histogram: the bytes of a `tbasync.Histogram`; empty for scalars.
+    """
+
+    run: str
+    columns: Columns
+    style: Style = PLAIN
+    histogram: bytes = b""
+
+    @property
+    def summaries(self) -> int:
+        """How many summaries it holds."""
+        return len(self.columns.tags)
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory."""
+        return _VALUE_BYTES * self.summaries + len(self.histogram)
+
+
+def single(item: Summary, value: float) -> Columns:
+    """One value at the place of a summary."""
+    columns = Columns()
+    columns.extend(((item.tag, value, item.step, item.wall_time),))
+    return columns
+
+
 class Pending:
     """The reports of a rank that does not write, between its writer thread and its exchange thread.
 
     One thread appends and another takes; a deque is all that they share.
 
     Attributes:
-        taken_in: values that were pushed to be sent.
-        dropped: values lost because too many waited.
+        taken_in: summaries that were pushed to be sent.
+        dropped: summaries lost because too many waited.
     """
 
     def __init__(
@@ -113,52 +172,56 @@ class Pending:
         """
         self.taken_in = self.dropped = 0
         self._taken_out = 0
+        self._bytes_in = self._bytes_out = self._bytes_dropped = 0
         self._log_dir = log_dir
         self._reduce = reduce
         self._overrides = overrides
         self._worker = worker
-        self._batches: deque[tuple[str, Columns, Style]] = deque()
+        self._batches: deque[Batch] = deque()
 
     @property
     def held(self) -> int:
-        """Values that wait here."""
+        """Summaries that wait here."""
         return self.taken_in - self._taken_out - self.dropped
 
     def scalars(self, run: str | None, columns: Columns) -> None:
         """Takes plain scalars; loses the oldest ones when too many wait."""
         if self._worker is not None:
-            columns = write_apart(
-                self._worker, run, columns, apart(columns.tags, self._reduce, self._overrides)
-            )
-        self._append(run_name(self._log_dir, run), columns, PLAIN)
+            tags = apart(columns.tags, self._reduce, self._overrides)
+            columns = write_apart(self._worker, run, columns, tags)
+        self._append(Batch(run_name(self._log_dir, run), columns))
 
     def summary(self, item: Summary) -> bool:
-        """Takes a scalar of another style; whether it was one."""
-        styled = styled_scalar(item)
-        if styled is None:
-            return False
+        """Takes a scalar of another style, or an accumulator; whether it was one."""
         if self._worker is not None and apart((item.tag,), self._reduce, self._overrides):
             return False
-        columns = Columns()
-        columns.extend(((item.tag, styled[0], item.step, item.wall_time),))
-        self._append(run_name(self._log_dir, item.run), columns, styled[1])
-        return True
+        run = run_name(self._log_dir, item.run)
+        styled, gathered = styled_scalar(item), accumulator(item)
+        if styled is not None:
+            self._append(Batch(run, single(item, styled[0]), styled[1]))
+        elif gathered is not None:
+            self._append(Batch(run, single(item, 0.0), gathered[1], gathered[0]))
+        return styled is not None or gathered is not None
 
-    def _append(self, run: str, columns: Columns, style: Style) -> None:
-        self._batches.append((run, columns, style))
-        self.taken_in += len(columns.tags)
+    def _append(self, batch: Batch) -> None:
+        self._batches.append(batch)
+        self.taken_in += batch.summaries
+        self._bytes_in += batch.nbytes
         # The other thread may be faster and empty the deque.
         with contextlib.suppress(IndexError):
-            while self.held > MOST_VALUES:
-                self.dropped += len(self._batches.popleft()[1].tags)
+            while self._bytes_in - self._bytes_out - self._bytes_dropped > MOST_BYTES:
+                lost = self._batches.popleft()
+                self.dropped += lost.summaries
+                self._bytes_dropped += lost.nbytes
 
-    def take(self) -> list[tuple[str, Columns, Style]]:
+    def take(self) -> list[Batch]:
         """All that waits, oldest first."""
         batches = []
         with contextlib.suppress(IndexError):
             while True:
                 batches.append(self._batches.popleft())
-        self._taken_out += sum(len(columns.tags) for _, columns, _ in batches)
+        self._taken_out += sum(batch.summaries for batch in batches)
+        self._bytes_out += sum(batch.nbytes for batch in batches)
         return batches
 
 
@@ -183,16 +246,13 @@ class Nowhere:
 
 
 def table_of(
-    rank: int,
-    batches: Sequence[tuple[str, Columns, Style]],
-    reduce: tuple[Reduction, ...],
-    overrides: Overrides,
+    rank: int, batches: Sequence[Batch], reduce: tuple[Reduction, ...], overrides: Overrides
 ) -> Table | None:
     """One rank's reports as a table.
 
     Args:
         rank: the rank.
-        batches: run's name, scalars and their style.
+        batches: its scalars; or histograms, whose values are then their numbers.
         reduce: the reductions of tags that `overrides` does not name.
         overrides: tag -> its reductions.
 
@@ -204,9 +264,13 @@ def table_of(
     steps: list[int] = []
     wall_times: list[float] = []
     values: list[float] = []
-    for run, columns, style in batches:
-        wanted = {tag: _series(run, tag, reduce, overrides, style) for tag in dict.fromkeys(columns.tags)}
-        own = {tag: numbers.setdefault(s, len(numbers)) for tag, s in wanted.items() if s is not None}
+    for place, batch in enumerate(batches):
+        columns = batch.columns
+        own = {}
+        for tag in dict.fromkeys(columns.tags):
+            series = _series(batch.run, tag, reduce, overrides, batch.style)
+            if series is not None:
+                own[tag] = numbers.setdefault(series, len(numbers))
         scalars = zip(columns.tags, columns.steps, columns.wall_times, columns.values, strict=True)
         for tag, step, wall_time, value in scalars:
             number = own.get(tag)
@@ -214,7 +278,7 @@ def table_of(
                 rows.append(number)
                 steps.append(step)
                 wall_times.append(wall_time)
-                values.append(value)
+                values.append(place if batch.histogram else value)
     if not rows:
         return None
     head = (tuple(numbers), np.array(rows, np.intp), np.array(steps, np.int64), np.array(wall_times))

@@ -61,6 +61,7 @@ class Roster:
         self._met[own_rank] = True
         self._own_rank = own_rank
         self._windows: dict[int, _Window] = {}
+        self._last_words: dict[int, int] = {}
 
     def note(self, origin: Origin, now: float) -> bool:
         """Takes notice of what a rank says; whether its contribution is new."""
@@ -75,9 +76,13 @@ class Roster:
         self._heard[rank] = now
         self._met[rank] = True
         if state in (VALUES, FINISHED):
-            # A rank that only lives may have closed its writer since it was seen: that takes nothing back.
-            self._closed[rank] = state == FINISHED
             self._reported[rank] = now
+            # A rank that only lives, or whose values were overtaken by its last word, may have closed its
+            # writer since: that takes nothing back.
+            if state == FINISHED:
+                self._last_words[rank] = serial
+            if state == FINISHED or not 0 < self._last_words.get(rank, 0) - serial < _ANOTHER_PROCESS:
+                self._closed[rank] = state == FINISHED
         return True
 
     def note_own(self, *, closed: bool) -> None:

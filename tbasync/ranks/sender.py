@@ -14,13 +14,25 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..pipeline.faults import Faults
-from .block import ALIVE, FINISHED, GONE, VALUES, Block, Origin, Section, decode_block, encode_block, merge
+from .block import (
+    ALIVE,
+    FINISHED,
+    GONE,
+    HISTOGRAMS,
+    VALUES,
+    Block,
+    Origin,
+    Section,
+    decode_block,
+    encode_block,
+    merge,
+)
 from .mailbox import Mailbox
 from .node import Node
-from .reports import MOST_VALUES, Overrides, Pending, table_of
+from .reports import MOST_BYTES, Overrides, Pending, table_of
 from .side import Side
 from .team import Store, Team
 
@@ -59,7 +71,7 @@ class Sender(Side):
     @property
     def held(self) -> int:
         """Values that have not been handed on."""
-        return self._pending.held + sum(map(_size, self._unsent.copy()))
+        return self._pending.held + _summaries(self._unsent.copy())
 
     def give_up(self) -> int:
         """After the last turn: counts what was not handed over as lost; returns how many values that is."""
@@ -99,14 +111,24 @@ class Sender(Side):
     def _absorb(self, last: bool) -> None:
         """Makes a section of what has been pushed."""
         batches = self._pending.take()
-        table = table_of(self._team.rank, batches, self._team.reduce, self._overrides) if batches else None
-        if table is not None or (last and not self._finished):
-            self._serial += 1
-            origin = Origin(self._team.rank, self._serial, FINISHED if last else VALUES)
-            self._unsent.append(Section([origin], table))
+        rank, reduce, overrides = self._team.rank, self._team.reduce, self._overrides
+        table = table_of(rank, [batch for batch in batches if not batch.histogram], reduce, overrides)
+        if table is not None:
+            self._unsent.append(Section(self._origins(VALUES), table))
+        distributions = [batch for batch in batches if batch.histogram]
+        table = table_of(rank, distributions, reduce, overrides)
+        if table is not None:
+            histograms = [batch.histogram for batch in distributions]
+            self._unsent.append(Section(self._origins(VALUES), table, HISTOGRAMS, histograms=histograms))
+        if last and not self._finished:
+            self._unsent.append(Section(self._origins(FINISHED)))
         self._finished = last
-        while len(self._unsent) > 1 and sum(map(_size, self._unsent)) > MOST_VALUES:
-            self.dropped += _size(self._unsent.popleft())
+        while len(self._unsent) > 1 and sum(section.nbytes for section in self._unsent) > MOST_BYTES:
+            self.dropped += self._unsent.popleft().summaries
+
+    def _origins(self, state: int) -> list[Origin]:
+        self._serial += 1
+        return [Origin(self._team.rank, self._serial, state)]
 
     # -- ways to hand on -----------------------------------------------------------------------------------
 
@@ -177,7 +199,7 @@ class Sender(Side):
         """After a post to the writing rank of, among others, these sections of this rank."""
         self._sign_due = time.monotonic() + self._team.sign_interval
         if self._writer.closed:
-            lost = sum(map(_size, own))
+            lost = _summaries(own)
             self.dropped += lost
             if lost:
                 self._faults.note(
@@ -188,8 +210,8 @@ class Sender(Side):
         self._unsent.clear()
 
 
-def _size(section: Section) -> int:
-    return 0 if section.table is None else section.table.values.size
+def _summaries(sections: Iterable[Section]) -> int:
+    return sum(section.summaries for section in sections)
 
 
 def _signs(living: Sequence[int], dead: Sequence[int]) -> Section:

@@ -6,28 +6,29 @@ import numpy as np
 import numpy.typing as npt
 
 from .block import Series
-from .reports import Style
+from .reports import Style, is_histogram
 from .team import REDUCTIONS, Reduction
 
 
 class KnownSeries:
     """The series that were met, numbered, and how their points are written.
 
-    A series is a run and a tag. Ranks may ask for different reductions or styles of it: what the writing rank
-    asks for counts, else what the first one does.
+    A series is a run, a tag, and whether it is one of histograms. Ranks may ask for different reductions or
+    styles of it: what the writing rank asks for counts, else what the first one does.
     """
 
     def __init__(self) -> None:
         self.names: list[tuple[str, str]] = []
         self.forms: list[tuple[tuple[Reduction, ...] | None, Style]] = []
-        self._numbers: dict[tuple[str, str], int] = {}
+        self._numbers: dict[tuple[str, str, bool], int] = {}
         self._tables: dict[tuple[Series, ...], npt.NDArray[np.intp]] = {}
 
     def number(self, run: str, tag: str, reduce: tuple[Reduction, ...] | None, style: Style) -> int:
         """The number of a series, new or not."""
-        number = self._numbers.get((run, tag))
+        name = run, tag, is_histogram(style)
+        number = self._numbers.get(name)
         if number is None:
-            number = self._numbers[run, tag] = len(self.names)
+            number = self._numbers[name] = len(self.names)
             self.names.append((run, tag))
             self.forms.append((reduce, style))
         return number

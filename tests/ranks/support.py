@@ -139,14 +139,19 @@ def wait_until(condition, seconds=20.0):
         time.sleep(0.005)
 
 
-def read_scalars(run):
-    """Every point of a run's directory, in the file's order: tag -> list of (step, value)."""
+def read_scalars(run, kind=None):
+    """Every point of a run's directory, in the file's order: tag -> list of (step, value).
+
+    With `kind`, only those of that plugin.
+    """
     loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
     points = {}
     for path in sorted(run.glob("events.*")):
         for event in loader.EventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 tensor = value.tensor
+                if kind not in (None, value.metadata.plugin_data.plugin_name):
+                    continue
                 number = tensor.float_val[0] if tensor.float_val else tensor.double_val[0]
                 points.setdefault(value.tag, []).append((event.step, number))
     return points

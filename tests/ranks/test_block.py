@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tbasync.ranks.block import (
     FINISHED,
+    HISTOGRAMS,
     VALUES,
     Block,
     Origin,
@@ -53,7 +54,7 @@ def tables(draw, columns=None):
 origins = st.builds(Origin, st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1), st.integers(0, 3))
 sections = st.builds(Section, st.lists(origins, max_size=3), st.none() | tables())
 unknown = st.builds(
-    Section, st.lists(origins, max_size=3), st.none(), st.integers(2, 255), st.binary(min_size=1, max_size=9)
+    Section, st.lists(origins, max_size=3), st.none(), st.integers(3, 255), st.binary(min_size=1, max_size=9)
 )
 
 
@@ -68,18 +69,27 @@ def equal(one, other):
     return same and same_mask and one.series == other.series and one.values.shape == other.values.shape
 
 
-@given(floats, st.lists(sections | unknown, max_size=3))
+@st.composite
+def histogram_sections(draw):
+    """A section of histograms, any bytes, each row with its own."""
+    table = draw(tables(columns=[draw(st.integers(0, 9))]))
+    table.values = np.arange(float(len(table.steps))).reshape(-1, 1)
+    contents = draw(st.lists(st.binary(max_size=9), min_size=len(table.steps), max_size=len(table.steps)))
+    return Section(draw(st.lists(origins, max_size=1)), table, HISTOGRAMS, histograms=contents)
+
+
+@given(floats, st.lists(sections | unknown | histogram_sections(), max_size=3))
 def test_blocks_come_back_as_they_were(sent, contents):
     """Every block, also one with sections of unknown kinds, is read as it was written."""
     block = decode_block(encode_block(Block(sent, contents)))
     assert np.float64(block.sent).tobytes() == np.float64(sent).tobytes()
     for read, written in zip(block.sections, contents, strict=True):
         assert (read.origins, read.kind) == (written.origins, written.kind)
-        assert read.payload == written.payload
+        assert (read.payload, list(read.histograms)) == (written.payload, list(written.histograms))
         assert equal(read.table, written.table)
 
 
-@given(st.lists(sections, min_size=1, max_size=2), st.data())
+@given(st.lists(sections | histogram_sections(), min_size=1, max_size=2), st.data())
 @settings(max_examples=300)
 def test_damaged_blocks_are_refused(contents, data):
     """Whatever is cut or changed, reading gives a block or a ValueError, and nothing else."""

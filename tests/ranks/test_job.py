@@ -124,6 +124,7 @@ def test_a_job_that_loses_a_rank(tmp_path):
 
 
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.long
 def test_a_job_on_two_hosts_whose_link_is_cut(tmp_path):
     """Two ranks on each of two hosts, 50 ms apart: a cut of 10 s slows no step, and the log is complete."""
     options = ["--alone", "--steps", "360", "--pace", "0.05", "--timeout", "90"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbasync import LoggingError, SummaryWriter, TbasyncWarning
+from tbasync import Histogram, LoggingError, SummaryWriter, TbasyncWarning
 from tbasync.ranks import sender
 from tbasync.ranks.reduction import reduce_rows
 
@@ -134,6 +134,73 @@ def test_described_scalars(make_job):
     assert value.metadata.summary_description == "the *a*"
 
 
+def histograms(run):
+    """Every histogram of a run: tag -> list of (step, message)."""
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    found = {}
+    for path in sorted(run.glob("events.*")):
+        for event in loader.LegacyEventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.HasField("histo"):
+                    found.setdefault(value.tag, []).append((event.step, value.histo))
+    return found
+
+
+def test_accumulators_of_all_ranks_are_merged(make_job, tmp_path):
+    """One histogram of what all ranks have gathered, as if it had been gathered by one."""
+    job = make_job(3)
+    values = np.random.default_rng(0).standard_normal((3, 1000))
+    for rank, writer in enumerate(job.start()):
+        writer.add_histogram("a", Histogram(values[rank]), 4)
+        writer.add_histogram("rough", Histogram(values[rank]), 4, max_bins=10)
+        writer.add_histogram("local", values[rank], 4)
+        writer.add_scalar("a", rank, 4)
+    job.close()
+    with SummaryWriter(tmp_path / "single") as writer:
+        writer.add_histogram("a", Histogram(values), 4)
+        writer.add_histogram("rough", Histogram(values), 4, max_bins=10)
+        writer.add_histogram("local", values[0], 4)
+    merged, expected = histograms(job.run), histograms(tmp_path / "single")
+    assert merged.keys() == expected.keys()
+    for tag, ((step, histogram),) in expected.items():
+        ((found_step, found),) = merged[tag]
+        assert found_step == step
+        assert (found.num, found.min, found.max) == (histogram.num, histogram.min, histogram.max)
+        assert found.sum == pytest.approx(histogram.sum, rel=1e-12)
+        assert list(found.bucket) == list(histogram.bucket)
+        assert list(found.bucket_limit) == list(histogram.bucket_limit)
+    assert read_scalars(job.run, kind="scalars")["a"] == [(4, 1.0)]
+    assert job.writers[0].stats().written == 4
+    for rank in (1, 2):
+        stats = job.writers[rank].stats()
+        assert (stats.pushed, stats.written, stats.waiting) == (3, 3, 0)
+
+
+def test_accumulators_of_stragglers(make_job):
+    """A histogram that is completed later is written again with all; what is written is not kept."""
+    job = make_job(2)
+    writers = job.start()
+    for step in range(3):
+        writers[1].add_histogram("a", Histogram([1.0] * 5), step)
+    job.flush()
+    for step in range(3):
+        writers[0].add_histogram("a", Histogram([2.0] * 3), step)
+    wait_until(lambda: writers[0].stats().reductions.rewritten == 3)
+    job.flush(0)
+    assert [histogram.num for _, histogram in histograms(job.run)["a"]] == [5, 5, 5, 8, 8, 8]
+    assert writers[0]._pipeline._reducer._histograms == {}
+    job.close()
+
+
+def test_accumulators_that_are_not_reduced(make_job):
+    """With `reduce=()` only the writing rank's is written."""
+    job = make_job(2)
+    for rank, writer in enumerate(job.start(reduce=())):
+        writer.add_histogram("a", Histogram([rank] * (rank + 1)), 0)
+    job.close()
+    assert [histogram.num for _, histogram in histograms(job.run)["a"]] == [1]
+
+
 def test_nan_and_infinities(make_job):
     """They reduce as in numpy, without a warning."""
     job = make_job(3)
@@ -156,7 +223,7 @@ def test_ranks_out_of_step(make_job):
     for step in range(5):
         writers[2].add_scalar("a", 4.0, step)
     wait_until(lambda: writers[0].stats().reductions.groups == {3: 5})
-    assert writers[0].stats().reductions.waiting == 5
+    wait_until(lambda: writers[0].stats().reductions.waiting == 5)
     for step in range(5, 10):
         writers[2].add_scalar("a", 4.0, step)
     wait_until(lambda: writers[0].stats().reductions.groups == {3: 10})

@@ -34,6 +34,19 @@ def test_ranks_that_have_closed_or_died():
     assert roster.alive(3.0).tolist() == [True, True, False]
 
 
+def test_a_last_word_that_overtakes_others():
+    """Values that a rank sent before it closed do not open it again; those that it sends later do."""
+    roster = Roster(2, 0, 10.0, 0.0)
+    roster.note(Origin(1, 9, FINISHED), 1.0)
+    assert roster.note(Origin(1, 8, VALUES), 1.0)
+    assert roster.alive(1.0).tolist() == [True, False]
+    roster.note(Origin(1, 10, VALUES), 1.0)
+    assert roster.alive(1.0).tolist() == [True, True]
+    roster.note(Origin(1, 11, FINISHED), 1.0)
+    roster.note(Origin(1, 2**60, VALUES), 1.0)
+    assert roster.alive(1.0).tolist() == [True, True], "another process of that rank"
+
+
 def test_who_is_still_busy():
     """A rank that has not reported yet, or lately, may report more; one that is quiet, closed or dead not."""
     roster = Roster(5, 0, 10.0, 0.0)

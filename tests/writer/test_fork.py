@@ -123,7 +123,7 @@ def test_children_of_a_busy_writer(busy_writer: SummaryWriter, tmp_path: Path) -
     fork_under_load(busy_writer, tmp_path, 20, 4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_thousand_forks_under_load(busy_writer: SummaryWriter, tmp_path: Path) -> None:
     """The same a thousand times, for races that are rare."""
