@@ -15,7 +15,10 @@ settings.load_profile("tbasync")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--screenshots", type=Path, metavar="DIR", help="where the browser tests leave pictures of what they saw"
+        "--screenshots",
+        type=Path,
+        metavar="DIR",
+        help="where the browser tests leave pictures of what they saw",
     )
 
 

@@ -75,7 +75,9 @@ def main() -> None:
         ratio = statistics.median(map(truediv, spans, bursts["direct"]))
         slow += [name] if ratio > ALLOWED else []
         print(f"{name:26}{median:12,.0f}{ratio:12.2f}{'':4}{low:,.0f} to {high:,.0f}")
-    print("\nexpected: within 20 % of direct;", "reached" if not slow else f"not reached by {', '.join(slow)}")
+    print(
+        "\nexpected: within 20 % of direct;", "reached" if not slow else f"not reached by {', '.join(slow)}"
+    )
     raise SystemExit(bool(slow))
 
 

@@ -32,7 +32,7 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     calls, run = folder / "calls", folder / "run"
     options = ["--writer", writer, "--network", network, "--epochs", EPOCHS, "--seed", SEED]
     python("tests.support.record_demo", calls, network, EPOCHS, SEED)
-    output = python("tbasync", "demo", *options, "--log-dir", run)
+    output = python("tbasync", "demo", *options, "--log-dir", run, deprecated=writer == "torch")
     with tensorboard(run, fast=fast) as board:
         board.wait_for(lambda: board.scalars("hparams", "final/test_accuracy"))  # logged last, read last
         yield Shown(writer, recorded(calls), output, run, board)

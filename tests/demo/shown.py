@@ -44,13 +44,15 @@ class Shown:
         return call
 
 
-def python(module: str, *arguments: object) -> str:
-    """What `python -m module` prints; it must end well and say nothing on stderr."""
-    # torch's own writer calls what torch deprecates, and neither can be named in an option.
-    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-m", module]
-    done = subprocess.run(
-        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=100
-    )
+def python(module: str, *arguments: object, deprecated: bool = False) -> str:
+    """What `python -m module` prints; it must end well and say nothing on stderr.
+
+    A warning is an error; one of deprecation is none with `deprecated`, as torch's own writer calls what torch
+    deprecates.
+    """
+    warnings = ["-W", "error", *(["-W", "ignore::DeprecationWarning"] if deprecated else [])]
+    command = [sys.executable, *warnings, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

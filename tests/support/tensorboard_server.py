@@ -205,7 +205,9 @@ def tensorboard(
     command += ["--load_fast", "true" if fast else "false"]
     settings = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
     with TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=settings, cwd=within, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=said, stderr=said, env=settings, cwd=within, start_new_session=True
+        )
         try:
             yield TensorBoard(_url(process, said))
         finally:
