@@ -211,7 +211,8 @@ class Worker:
         try:
             if isinstance(item, Metrics):
                 self._metrics(item)
-                return
+                if len(self._gather(item.run).tags) < _PIECE:
+                    return
             self._encode_gathered(item.run)
             if isinstance(item, Summary):
                 if self.diversion is None or not self.diversion.summary(item):

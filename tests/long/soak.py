@@ -121,6 +121,14 @@ def resident_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def by_time(samples: list[float]) -> str:
+    """The medians of eight stretches of time, one after the other."""
+    size = max(1, len(samples) // 8)
+    return ", ".join(
+        f"{statistics.median(samples[k : k + size]):.0f}" for k in range(0, size * 8, size) if samples[k:]
+    )
+
+
 def check(directory: Path, writer: SummaryWriter, pushed: list[int]) -> list[str]:
     """What must not be, after the writer was closed."""
     wrong = []
@@ -191,7 +199,8 @@ def main() -> int:
         f"{arguments.minutes:g} minutes, {THREADS} threads: {stats.written:,} summaries written, {sum(pushed):,} of "
         f"them scalars of the threads; {stats.write_errors:,} failed writes in {disk.spells['error']} spells, "
         f"{disk.spells['hang']} hangs, {disk.spells['fsync']} spells of failing fsync; blocked for "
-        f"{stats.blocked_seconds:.1f} s; memory {growth:+.1f} MiB, handles {more_handles:+.0f} from the first "
+        f"{stats.blocked_seconds:.1f} s; memory {growth:+.1f} MiB "
+        f"({by_time(memory)} MiB), handles {more_handles:+.0f} from the first "
         f"quarter to the last; {len(wrong)} things wrong"
     )
     for complaint in wrong:
