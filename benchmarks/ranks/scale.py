@@ -54,14 +54,15 @@ def _team(world: int) -> Any:
 
 
 def _section(rank: int, serial: int, steps: int) -> Any:
-    """What one rank reports in an interval."""
+    """What one rank reports in an interval; those of different nodes begin at different steps."""
     from tbasync.ranks.block import VALUES, Origin, Section, Series, Table
 
+    first = serial * steps - rank // NODE % steps
     series = tuple(Series("", f"metric/{number}") for number in range(METRICS))
     table = Table(
         series,
         np.tile(np.arange(METRICS), steps),
-        np.repeat(np.arange(serial * steps, (serial + 1) * steps), METRICS),
+        np.repeat(np.arange(first, first + steps), METRICS),
         np.full(steps * METRICS, time.time()),
         np.array([rank]),
         np.random.default_rng(rank).standard_normal((steps * METRICS, 1)),
@@ -87,7 +88,7 @@ def _print_world(world: int, request: float) -> None:
     cpu, longest = [], []
     with tempfile.TemporaryDirectory() as directory:
         pipeline, reducer = _reducer(world, directory)
-        for serial in range(3):
+        for serial in range(1, 5):
             blocks = _blocks(world, serial, steps)
             took, most = _hear(pipeline, reducer, blocks, serial, steps)
             cpu.append(took)

@@ -28,8 +28,8 @@ _MOST_BYTES = 256 << 20
 _KEPT_TIMEOUTS = 3
 # Cells looked at or copied at once: numpy holds the GIL meanwhile, some hundred microseconds.
 _PIECE = 1 << 16
-# Ranks in step report the same rows again and again: so many sets of them are recognised.
-_MOST_RECENT = 64
+# Ranks in step report the same rows one after the other: so many sets of rows are recognised.
+_MOST_RECENT = 256
 
 Forgotten: TypeAlias = "Callable[[int, Floats], object]"
 
@@ -132,7 +132,7 @@ class Groups:
         """The rows of some groups, opened where they are new; None if a name occurs twice."""
         signature = series.tobytes() + steps.tobytes()
         rows = self._recent.get(signature)
-        if rows is None:
+        if rows is None or not self._rows.belong_to(rows, series, steps):
             rows = self._look_up(list(zip(series.tolist(), steps.tolist(), strict=True)), wall_times, now)
             if rows is not None:
                 if len(self._recent) >= _MOST_RECENT:
@@ -236,7 +236,6 @@ class Groups:
         if self._forgotten is not None:
             present = self._rows.present[row]
             self._forgotten(int(self._rows.series[row]), self._rows.values[row, present])
-        self._recent.clear()
         key = int(self._rows.series[row]), int(self._rows.steps[row])
         known = self._names[key]
         if isinstance(known, _Repeats):

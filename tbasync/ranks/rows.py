@@ -133,6 +133,11 @@ class Rows:
             vars(self)[name][:rows] = value
         self._free = list(range(2 * rows - 1, rows - 1, -1))
 
+    def belong_to(self, rows: Ints, series: Ints, steps: Steps) -> bool:
+        """Whether these rows are taken, each by its series and step."""
+        same = (self.series[rows] == series) & (self.steps[rows] == steps) & self._used[rows]
+        return bool(same.all())
+
     def hold_any(self, rows: Ints, columns: Columns, given: Bools | None) -> bool:
         """Whether one of the values in these rows and columns (those of `given`, if any) is set already."""
         present = self._block(self.present, rows, columns)
