@@ -298,7 +298,7 @@ def test_trials_of_a_full_disk_leave_no_handles(tmp_path: Path, disk: Disk) -> N
     writer = SummaryWriter(tmp_path, interval=0)
     writer.flush()
     before = len(os.listdir("/proc/self/fd"))
-    disk.error = errno.ENOSPC
+    disk.error, disk.only = errno.ENOSPC, "/0/events"
     with Gate(writer):
         for trial in range(5):
             writer.add_hparams({"lr": 0.1}, {"loss": 1.0}, run_name=str(trial))
