@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .deferred import Array, Deferred, Element, Fetched
-from .device import DeviceArray, streams_of
+from .device import DeviceArray
+from .streams import streams_of
 
 
 def is_torch_tensor(value: object) -> bool:
