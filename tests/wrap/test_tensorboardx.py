@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import tbasync
 from tbasync import TbasyncWarning
-from tbasync.compat import exported_scalars, tensorboardx
+from tbasync.compat import tensorboardx
 from tbasync.compat.tensorboardx import TensorboardXWriter, clean_tag
 
 pytest.importorskip("tensorboardX")
@@ -161,7 +161,7 @@ def test_scalars_stay_in_the_directory(tmp_path: Path) -> None:
 
 def test_the_export_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scalar_dict` stops at its bound, says so once, and takes points again after an export."""
-    monkeypatch.setattr(exported_scalars, "_MOST_POINTS", 5)
+    monkeypatch.setattr(tensorboardx, "_KEPT_SCALARS", 5)
     with TensorboardXWriter(str(tmp_path)) as writer, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for step in range(10):
