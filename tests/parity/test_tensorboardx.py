@@ -42,15 +42,7 @@ def test_every_argument_is_in_the_table(method: str) -> None:
     assert unused_arguments(CALLS[method], getattr(TensorboardXWriter, method)) == set()
 
 
-# Seen to differ once in many runs, and not again with the same calls; not understood yet.
-_ONCE_IN_A_WHILE = pytest.mark.xfail(reason="tensorboardX's files differ once in a while", strict=False)
-_METHODS = [
-    pytest.param(method, marks=_ONCE_IN_A_WHILE) if method == "add_embedding" else method
-    for method in sorted(set(CALLS) - FEW)
-]
-
-
-@pytest.mark.parametrize("method", _METHODS)
+@pytest.mark.parametrize("method", sorted(set(CALLS) - FEW))
 @settings(CHECKS, max_examples=15)
 @given(data=st.data())
 def test_same_as_tensorboardx(method: str, data: st.DataObject) -> None:
