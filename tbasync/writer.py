@@ -338,7 +338,8 @@ class SummaryWriter(
         # The common call does not look at the defaults; within the context there is none.
         vars(self)["add_scalar"] = self._add_scalar
         try:
-            yield self
+            with self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime):
+                yield self
         finally:
             self._defaults = before
             vars(self).pop("add_scalar", None)
