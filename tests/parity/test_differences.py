@@ -6,6 +6,7 @@ Differences that belong to one encoder, or to bad input, are tested beside it; h
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from tbasync import TbasyncWarning
 
 from ..support.held import Gate
 from .calls import TorchWriter
-from .reading import events, values
+from .reading import events, first_event, values
 
 torch = pytest.importorskip("torch")
 Figure = pytest.importorskip("matplotlib.figure").Figure
@@ -115,6 +116,21 @@ def test_barriers_answer(tmp_path: Path) -> None:
     assert (ours.flush(timeout=60), ours.close(timeout=60)) == (True, True)
 
 
+def test_names_and_beginnings_of_files(tmp_path: Path) -> None:
+    """A name ends in a letter and a number of the process's files, and the first record tells who wrote it."""
+    names, writers = [], []
+    for writer in both(tmp_path):
+        writer.close()
+        (path,) = Path(writer.log_dir).iterdir()
+        names.append(path.name)
+        writers.append(first_event(path).source_metadata.writer)
+    assert [bool(re.fullmatch(r"events.out.tfevents.\d{10}.*\.\d+\.t\d+", name)) for name in names] == [
+        False,
+        True,
+    ]
+    assert writers == ["tensorboard.summary.writer.event_file_writer", "tbasync"]
+
+
 def test_sub_runs_share_one_thread(tmp_path: Path) -> None:
     """A hundred sub-runs are written by the writer's one thread; torch starts one for each."""
     counts = []
@@ -178,6 +194,17 @@ def test_batches_with_an_alpha_channel(tmp_path: Path) -> None:
     theirs.close()
     ours.close()
     assert _pixels(values(tmp_path / "ours")[0]).shape == (3, 6, 4)
+
+
+def test_steps_of_embeddings_are_numbers(tmp_path: Path) -> None:
+    """The directory of an embedding has the step's number; torch prints a tensor."""
+    for writer in both(tmp_path):
+        writer.add_embedding(torch.zeros(2, 2), global_step=torch.tensor(5))
+        writer.close()
+    theirs, ours = (
+        [path.name for path in (tmp_path / name).iterdir() if path.is_dir()] for name in ("theirs", "ours")
+    )
+    assert (theirs, ours) == (["tensor(5)"], ["00005"])
 
 
 def test_hyperparameters_in_any_dict(tmp_path: Path) -> None:

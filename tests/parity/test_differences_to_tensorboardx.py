@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 from PIL import Image
 
 import tbasync
 from tbasync.compat.tensorboardx import TensorboardXWriter
+from tbasync.proto.projector import ProjectorConfig
 
 from .calls import TensorboardXWriter as Original
 from .reading import events, values
@@ -149,6 +151,21 @@ def test_the_rest_of_a_sprite_is_black(tmp_path: Path) -> None:
     assert pixels[:4].min() == 255
     assert pixels[8:].max() == 0
     assert 'tensor_name: "default:00000"' in (tmp_path / "projector_config.pbtxt").read_text()
+
+
+def test_the_list_of_embeddings(tmp_path: Path) -> None:
+    """It is this writer's, as with torch, and can be read whatever the tag; tensorboardX's grows for ever."""
+    for name, kind in (("theirs", Original), ("ours", TensorboardXWriter)):
+        for tag in ("first", 'a "quoted" one'):
+            writer = kind(str(tmp_path / name))
+            writer.add_embedding(torch.zeros(2, 2), tag=tag)
+            writer.close()
+    theirs, ours = ((tmp_path / name / "projector_config.pbtxt").read_text() for name in ("theirs", "ours"))
+    with pytest.raises(text_format.ParseError):
+        text_format.Parse(theirs, ProjectorConfig())
+    assert "first" in theirs
+    (listed,) = text_format.Parse(ours, ProjectorConfig()).embeddings
+    assert listed.tensor_name == 'a "quoted" one:00000'
 
 
 def test_purging_once(tmp_path: Path) -> None:
