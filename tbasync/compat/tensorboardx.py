@@ -13,7 +13,7 @@ from typing import Any
 from ..files.paths import sub_run
 from ..integrations.torch_compile import not_compiled, skip_frames
 from ..pipeline.freeze import check_tag, freeze_metrics
-from ..writer import SummaryWriter
+from ..writer import SummaryWriter, warn_of_comet
 
 # tensorboardX/summary.py: what it replaces in a tag. It does so for scalars and these kinds, and no others.
 _ILLEGAL = re.compile(r"[^-/\w.]")
@@ -66,6 +66,7 @@ class TensorboardXWriter(SummaryWriter):
             comment: as for `SummaryWriter`, and so are all others that are not named here.
             options: tbasync's own, as for `SummaryWriter`; `keep_scalars` is 100,000 where it is not given.
         """
+        warn_of_comet(comet_config)
         options.setdefault("keep_scalars", _KEPT_SCALARS)
         super().__init__(
             log_dir if logdir is None else logdir,
@@ -75,7 +76,6 @@ class TensorboardXWriter(SummaryWriter):
             flush_secs,
             filename_suffix,
             write_to_disk,
-            comet_config=comet_config,
             **options,
         )
         skip_frames(TensorboardXWriter)

@@ -67,6 +67,9 @@ class KeptScalars:
     def export(self, path: str | os.PathLike[str], flush: Callable[[], object]) -> None:
         """Writes all points to a file as JSON and forgets them; if that fails, none is forgotten.
 
+        What another thread's call has kept but not pushed yet, that call not having returned, is null if it
+        is on a device.
+
         Args:
             path: the file.
             flush: fetches the values that are on a device; called if there are any.

@@ -206,8 +206,10 @@ def test_values_on_a_device_are_exported(tmp_path: Path, monkeypatch: pytest.Mon
 def test_comet_is_answered(tmp_path: Path) -> None:
     """Asking for Comet gives a warning that says what to do; the default and `disabled` say nothing."""
     TensorboardXWriter(str(tmp_path), comet_config={"disabled": True}).close()
-    with pytest.warns(TbasyncWarning, match="comet_ml"):
-        TensorboardXWriter(str(tmp_path), comet_config={"project_name": "x", "disabled": False}).close()
+    for kind in (TensorboardXWriter, tbasync.SummaryWriter):
+        with pytest.warns(TbasyncWarning, match="comet_ml") as told:
+            kind(str(tmp_path), comet_config={"project_name": "x", "disabled": False}).close()
+        assert told[0].filename == __file__
 
 
 def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:
