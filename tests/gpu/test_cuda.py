@@ -12,7 +12,8 @@ import pytest
 import tbasync
 
 from ..support.calls import BARRIERS, public_methods
-from ..support.events import scalars, summaries
+from ..support.events import scalars
+from ..support.plain_reader import summaries
 
 torch: Any = pytest.importorskip("torch")
 
