@@ -47,10 +47,10 @@ def freeze_foreign(value: Any, name: str, copy: bool) -> Array | Deferred | None
     if jax is not None and isinstance(value, getattr(jax, "Array", ())):
         return _freeze_jax(jax, value, name)
     tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Variable", ())):
-        value = value.read_value()  # what is assigned later goes to another buffer
     if tensorflow is not None and isinstance(value, getattr(tensorflow, "Tensor", ())):
         return _freeze_tensorflow(value, name)
+    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Variable", ())):
+        return _freeze_tensorflow(value.read_value(), name)  # what is assigned later goes to another buffer
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(value, getattr(cupy, "ndarray", ())):
         return _freeze_cupy(cupy, value)
