@@ -100,6 +100,7 @@ class Pipeline:
         self._thread.ring()
 
     def waiting_is_hopeless(self) -> bool:
+        self._thread.assist()
         return self._output.write_error is not None or self._thread.is_me() or not self._thread.busy
 
     def beats(self) -> int:
@@ -163,7 +164,8 @@ class Pipeline:
 
     def ask_to_close(self, timeout: float | None) -> Barrier | None:
         """Has the worker end when all is written; None if there was nothing to wait for."""
-        if self._end_if_idle():
+        # In this order: a worker that has left the claim has emptied the queue, and closed, before.
+        if not self._thread.busy and self.closed and self.queue.empty():
             return None
         give_up_at = time.monotonic() + _TRYING * (timeout or 0.0)
         barrier = Barrier(fsync=self.options.fsync, last=True, give_up_at=give_up_at)
@@ -186,6 +188,7 @@ class Pipeline:
         deadline = None if timeout is None else time.monotonic() + timeout
         beats, moved_at = self._worker.beats, time.monotonic()
         deaths = self._loop.deaths
+        self._thread.assist()
         while not barrier.reached.acquire(timeout=_patience(deadline)):
             now = time.monotonic()
             if deadline is not None and now >= deadline:
@@ -222,21 +225,6 @@ class Pipeline:
         """Lets the thread write what was pushed and end; for a writer that was forgotten unclosed."""
         self._abandoned = True
         self.ask_to_close(None)
-
-    def _end_if_idle(self) -> bool:
-        """Closes the files if there is no worker and nothing to do for one."""
-        if not self._thread.take():
-            return False
-        idle = self.queue.empty()
-        try:
-            if idle:
-                self._output.close()
-                self._ended()
-        finally:
-            self._thread.leave()
-            if not self.queue.empty():  # pushed while we were in the worker's place: nobody was woken
-                self.ring()
-        return idle
 
     def on_worker_thread(self) -> bool:
         """Whether the caller is this pipeline's own writer thread."""

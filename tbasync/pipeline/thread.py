@@ -1,8 +1,8 @@
 """The writer thread as such: that there is one at most, that it is started when needed, and its bell.
 
 Whoever holds the **claim** is the worker: nobody else touches the files, the output, the queue's `limit`. The
-claim is a plain lock that is only ever tried, never waited for, so taking it is one C call: of two threads,
-or of a thread and a signal handler that interrupts it, exactly one gets it.
+claim is a dict of one key at most, taken with `setdefault`, one C call: of two threads, or of a thread and a
+signal handler that interrupts it, exactly one gets it, and whose it is is known from that instant on.
 
 How a worker ends, and why no push is left behind:
 
@@ -22,9 +22,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import TypeAlias
 
 from . import process
 from .queue import PushQueue
+
+
+# Who has taken the claim, and the permit of the worker that is to be started with it.
+_Ticket: TypeAlias = "tuple[int, threading.Lock]"
+_KEY = 0
 
 
 class WriterThread:
@@ -49,7 +55,7 @@ class WriterThread:
         self._begin = begin
         self._work = work
         self._work_here = work_here
-        self._claim = threading.Lock()
+        self._claim: dict[int, _Ticket] = {}
         self._worker: int | None = None
         # A lock as a bell: rung twice before it is heard, it is heard once. Releasing a lock is one C call,
         # so a signal handler may ring while its own thread is ringing; an Event's lock would hang it.
@@ -59,7 +65,7 @@ class WriterThread:
     @property
     def busy(self) -> bool:
         """Whether there is a worker."""
-        return self._claim.locked()
+        return bool(self._claim)
 
     def is_me(self) -> bool:
         """Whether the calling thread is the worker."""
@@ -67,34 +73,44 @@ class WriterThread:
 
     def ring(self) -> None:
         """Wakes the worker; starts one if there is none. Raises nothing but what a signal handler raises."""
-        if self._claim.locked() or not self._may_start() or not self._claim.acquire(blocking=False):
+        ticket = threading.get_ident(), threading.Lock()
+        if self._claim or not self._may_start() or self._claim.setdefault(_KEY, ticket) is not ticket:
             if self._bell.locked():
                 with contextlib.suppress(RuntimeError):  # another thread was faster
                     self._bell.release()
             return
-        self._start()
+        self._start(ticket[1])
+
+    def assist(self) -> None:
+        """To be called by who will wait for the worker.
+
+        A signal handler may have interrupted its own thread in the midst of starting the worker, which would
+        go on with that only when the handler has returned: then this starts it.
+        """
+        ticket = self._claim.get(_KEY)
+        if ticket is not None and ticket[0] == threading.get_ident() and self._worker is None:
+            self._launch(ticket[1])
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleeps until the bell rings, or for `timeout` seconds; returns whether it rang."""
         return self._bell.acquire(timeout=-1 if timeout is None else timeout)
 
-    def take(self) -> bool:
-        """Makes the calling thread the worker, if there is none."""
-        if not self._claim.acquire(blocking=False):
-            return False
-        self._worker = threading.get_ident()
-        return True
-
     def resign(self) -> bool:
         """Ends being the worker; False when something has been pushed meanwhile: then the caller still is."""
         self.leave()
-        return self._queue.empty() or not self.take()
+        if self._queue.empty():
+            return True
+        ticket = threading.get_ident(), threading.Lock()
+        if self._claim.setdefault(_KEY, ticket) is not ticket:
+            return True
+        self._worker = threading.get_ident()
+        return False
 
     def leave(self) -> None:
         """Ends being the worker in any case; the next push, or barrier, starts another."""
         self._queue.call_in()
         self._worker = None
-        self._claim.release()
+        self._claim.pop(_KEY, None)
 
     @staticmethod
     def _may_start() -> bool:
@@ -102,16 +118,14 @@ class WriterThread:
         # stopped at any moment, and would take the claim with it.
         return not process.exiting() or threading.get_ident() == threading.main_thread().ident
 
-    def _start(self) -> None:
-        permit = threading.Lock()
+    def _start(self, permit: threading.Lock) -> None:
         try:
             # In this order: the exit handler says that it has begun before it looks whom to close.
             self._begin()
             if process.exiting():
                 self._run(permit, self._work_here)
                 return
-            arguments = (permit, self._work)
-            threading.Thread(target=self._run, args=arguments, name="tbasync-writer", daemon=True).start()
+            self._launch(permit)
         except BaseException as error:
             # "can't start new thread", for want of resources or at interpreter shutdown
             if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
@@ -120,8 +134,12 @@ class WriterThread:
             # A signal handler has raised in the midst of it, or the caller is nested too deeply. Whoever gets
             # the permit decides: either the thread has begun and is the worker, or it will find that it may not.
             if permit.acquire(blocking=False):
-                self._claim.release()
+                self._claim.pop(_KEY, None)
             raise
+
+    def _launch(self, permit: threading.Lock) -> None:
+        arguments = (permit, self._work)
+        threading.Thread(target=self._run, args=arguments, name="tbasync-writer", daemon=True).start()
 
     def _run(self, permit: threading.Lock, work: Callable[[], None]) -> None:
         if not permit.acquire(blocking=False):

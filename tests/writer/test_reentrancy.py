@@ -160,7 +160,7 @@ def test_what_outlives_the_writer_and_logs(tmp_path: Path) -> None:
     pipeline = writer._pipeline
 
     class Last:
-        def __init__(self) -> None:
+        def __init__(self, writer: SummaryWriter) -> None:
             self.writer, self.me = writer, self
 
         def __del__(self) -> None:
@@ -169,7 +169,7 @@ def test_what_outlives_the_writer_and_logs(tmp_path: Path) -> None:
                 threading.Event().wait(0.001)
             self.writer.add_scalar("last", 1.0, 1)
 
-    Last()
+    Last(writer)
     del writer
     gc.collect()
     while pipeline._thread.busy:
