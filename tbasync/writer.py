@@ -24,7 +24,7 @@ from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
 from .pipeline import sigterm
 from .pipeline.faults import OnError
-from .pipeline.freeze import freeze_step
+from .pipeline.freeze import check_tag, freeze_step
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
@@ -294,6 +294,47 @@ class SummaryWriter(
     def stats(self) -> Stats:
         """What has been pushed, written, dropped and spent so far."""
         return self._pipeline.stats()
+
+    # -- series that begin anew ----------------------------------------------------------------------------
+
+    def purge(self, step: Any) -> None:
+        """Hides what was logged before, by this call's thread or any other, from a step on.
+
+        For a loop that goes back to a checkpoint: what it logs again takes the place of what it had logged.
+        Nothing is removed from the files. It concerns this run, its earlier event files included, and the
+        sub-runs that this writer has logged scalars to. It never waits, and is never dropped.
+
+        TensorBoard's data server (`--load_fast=true`, its default) hides scalars that this writer has logged, and
+        keeps the points of everything else until that is logged again, at or below their steps.
+
+        Args:
+            step: an integer of 64 bits; the first step to hide.
+
+        Raises:
+            TypeError: `step` is no integer.
+            ValueError: it does not fit 64 bits.
+        """
+        if step is None:
+            raise TypeError("step must be an integer, got None: purge(0) hides everything")
+        self._pipeline.purge(freeze_step(step, "step"))
+
+    def reset(self, tag: str) -> None:
+        """Restarts a scalar's series: TensorBoard shows only what is logged after this, at whatever steps.
+
+        For a live curve of the epoch, say, that begins at step 0 each time. Nothing is removed from the files.
+        It concerns the series of this run, and of the sub-runs that `add_scalars` has logged this tag to. It
+        never waits, and is never dropped.
+
+        Args:
+            tag: the series' name. One that does not exist yet is empty then.
+
+        Raises:
+            TypeError: `tag` is no str.
+            ValueError: no file can hold it.
+        """
+        check_tag(tag)
+        tag.encode()
+        self._pipeline.reset(str(tag))
 
     # -- what third parties use ----------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import os
 import time
 from collections import OrderedDict
 
-from ..wire.event import purge_events
 from ..wire.record import record
+from ..wire.restart import purge_events
 from .event_file import EventFile, FileVanishedError
 
 # Sub-runs beyond this many share handles: the one unused for longest is closed, and opened again on demand.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from ..errors import TbasyncError, WriterStalledError
 from ..files.runs import RunFiles
 from . import process
 from .faults import Faults, describe
-from .items import Barrier, summaries_of
+from .items import Barrier, Task, summaries_of
 from .loop import Loop
 from .options import Options, check_timeout
 from .output import Output
@@ -121,6 +122,24 @@ class Pipeline:
         why = describe(error) if error else "the writer thread does not get on"
         message = f"summaries are dropped, for the queue is full and {why}; stats().dropped counts them"
         self._faults.failed("dropped", message, error or TbasyncError(message), summaries)
+
+    # -- what is done in its turn --------------------------------------------------------------------------
+
+    def submit(self, function: Callable[[], object]) -> None:
+        """Has the worker do something in its turn, however full the queue is."""
+        self.queue.append(Task(function))
+        if len(self.queue.items) > self.queue.limit:
+            self.ring()
+
+    def purge(self, step: int) -> None:
+        """Hides what was pushed before from a step on; see `SummaryWriter.purge`."""
+        now = time.time()
+        self.submit(lambda: self._worker.purge(now, step))
+
+    def reset(self, tag: str) -> None:
+        """Hides what was pushed before under a scalar's tag; see `SummaryWriter.reset`."""
+        now = time.time()
+        self.submit(lambda: self._worker.reset(now, tag))
 
     # -- barriers ------------------------------------------------------------------------------------------
 
