@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..errors import LoggingError
-from ..files.runs import RunFiles
+from ..files.interface import Files, StoreError
 from .faults import Faults, describe
 
 # A run's records are written when a piece of the queue is done, or when they have grown to this.
@@ -49,10 +49,11 @@ class Output:
         write_error: what the latest write met; None while writing works.
     """
 
-    def __init__(self, files: RunFiles, faults: Faults) -> None:
+    def __init__(self, files: Files, faults: Faults) -> None:
         self.files = files
         self.written = self.lost = self.write_errors = 0
         self.write_error: Exception | None = None
+        self._store_error: StoreError | None = None
         self._faults = faults
         self._chunks: dict[str | None, _Chunk] = {}
 
@@ -82,7 +83,7 @@ class Output:
             try:
                 if len(chunk.records) > 1:
                     chunk.records[:] = [b"".join(chunk.records)]
-                self.files.append(run, *chunk.records)
+                self.files.append(run, chunk.records[0], chunk.summaries)
             except Exception as caught:
                 if _will_pass(run, caught):
                     self._chunks[run] = chunk
@@ -93,8 +94,41 @@ class Output:
             else:
                 self.written += chunk.summaries
         self._remember(error)
-        self._tell_of_files()
+        self.deliver(everything=False)
         return error is None
+
+    def deliver(self, *, everything: bool = True) -> LoggingError | None:
+        """Has a remote store take everything, or what is due; returns what a barrier is to raise if it fails."""
+        try:
+            self.files.deliver(everything=everything)
+        except StoreError as error:
+            self._store_error = error
+            self.write_errors += 1
+            self._faults.trouble(
+                ("store", error.errno),
+                f"{self.files.log_dir!r} takes nothing: {describe(error)}; what is logged is kept in "
+                f"{self.files.spool!r} up to spool_bytes, and uploading is tried again",
+                error,
+            )
+            return self.undelivered(error)
+        else:
+            if self._store_error is not None and not self.files.unsent:
+                self._store_error = None
+                self._recovered()
+        finally:
+            self._tell_of_files()
+        return None
+
+    def undelivered(self, error: Exception) -> LoggingError:
+        """What is to be said of summaries that the store does not have."""
+        unsent = self.files.unsent
+        failure = LoggingError(
+            f"{unsent} summaries are not in {self.files.log_dir!r} ({describe(error)}); they are in event files "
+            f"in {self.files.spool!r}, and uploading is tried again as long as the writer is open",
+            max(1, unsent),
+        )
+        failure.__cause__ = error
+        return failure
 
     def fsync(self) -> LoggingError | None:
         """Sees what has been appended to the disk; returns what a barrier that asked for it is to raise.
@@ -150,8 +184,17 @@ class Output:
                 error,
             )
         elif self.write_error is not None:
-            self._faults.recovered()
+            self.write_error = None
+            self._recovered()
         self.write_error = error
+
+    def _recovered(self) -> None:
+        if self.write_error is None and self._store_error is None:
+            self._faults.recovered()
+
+    def wait_for_store(self) -> None:
+        """Has the failure of the last delivery count as one of writing: somebody waits for it to succeed."""
+        self.write_error = self._store_error
 
     def _tell_of_files(self) -> None:
         error = self.files.take_close_error()

@@ -7,7 +7,11 @@ import time
 from collections.abc import Callable
 
 from ..errors import TbasyncError, WriterStalledError
+from ..files.event_file import FileNames
+from ..files.interface import Files
+from ..files.remote import RemoteFiles
 from ..files.runs import RunFiles
+from ..files.store import Store
 from . import process
 from .faults import Faults, describe
 from .items import Barrier, Task, summaries_of
@@ -64,7 +68,10 @@ class Pipeline:
             process.register(self)
 
     def _open(self, purge_step: int | None) -> None:
-        self._files.open_main(purge_step)
+        if self.options.remote is None:
+            self._files.open_main(purge_step)
+        elif purge_step is not None:  # the store is the writer thread's affair
+            self.purge(purge_step)
 
     def _build(self) -> None:
         options = self.options
@@ -86,9 +93,19 @@ class Pipeline:
         self.closed = True
         process.forget(self)
 
-    def _make_files(self) -> RunFiles:
-        options = self.options
-        return RunFiles(options.log_dir, options.filename_suffix, options.anchor)
+    def _make_files(self) -> Files:
+        options, remote = self.options, self.options.remote
+        if remote is None:
+            return RunFiles(options.log_dir, FileNames(options.filename_suffix), options.anchor)
+        return RemoteFiles(
+            options.log_dir,
+            options.filename_suffix,
+            Store(options.log_dir, remote.storage_options),
+            segment_seconds=remote.flush_secs,
+            segment_bytes=remote.segment_bytes,
+            spool_bytes=remote.spool_bytes,
+            spool_dir=remote.spool_dir,
+        )
 
     # -- what the queue asks of its host -------------------------------------------------------------------
 
@@ -302,6 +319,7 @@ class Pipeline:
             bytes_written=self._files.bytes_written,
             nonfinite=worker.nonfinite,
             write_errors=output.write_errors,
+            unsent=self._files.unsent,
             last_error=None if error is None else describe(error),
         )
 

@@ -258,7 +258,12 @@ class Worker:
         self._encode_gathered()
         if not self._output.write():
             return False
-        failure = self._output.fsync() if barrier.fsync else None
+        failure = self._output.deliver()
+        if failure is not None and barrier.last:
+            self._output.wait_for_store()
+            return False
+        if failure is None and barrier.fsync:
+            failure = self._output.fsync()
         if barrier.last:
             barrier.failure = failure
         else:
