@@ -40,7 +40,7 @@ def accounted_for(writer: SummaryWriter) -> bool:
 def test_away_from_the_start(tmp_path: Path, store: Watched, spools: Path) -> None:
     """Everything is spooled; flush() says where; one warning; when the store comes, all is uploaded in order."""
     store.error = AWAY
-    with pytest.warns(TbasyncWarning, match="takes nothing") as said:
+    with pytest.warns(TbasyncWarning, match="takes nothing") as said:  # noqa: PT031 - it may come at any moment
         writer = SummaryWriter(url(tmp_path), interval=0.01)
         for step in range(100):
             writer.add_scalar("loss", 1.0, step)
@@ -86,7 +86,7 @@ def test_away_in_the_middle(tmp_path: Path, store: Watched) -> None:
 def test_away_for_good(tmp_path: Path, store: Watched, spools: Path) -> None:
     """The spool takes what it may, the queue what it may, the rest is dropped and counted; close() gives up."""
     store.error = AWAY
-    with pytest.warns(TbasyncWarning):
+    with pytest.warns(TbasyncWarning):  # noqa: PT031 - it may come at any moment
         writer = SummaryWriter(url(tmp_path), interval=0.01, spool_bytes=50_000, max_items=500)
         for step in range(5_000):
             writer.add_scalar("loss", 1.0, step)
@@ -221,7 +221,7 @@ def test_a_spool_that_is_removed(tmp_path: Path, store: Watched, spools: Path) -
 
 def test_no_room_for_a_spool(tmp_path: Path) -> None:
     """A spool that cannot be made is a disk that cannot be written: told, and tried again."""
-    with pytest.warns(TbasyncWarning):
+    with pytest.warns(TbasyncWarning):  # noqa: PT031 - it may come at any moment
         writer = SummaryWriter(url(tmp_path / "run"), spool_dir=tmp_path / "later", interval=0.01)
         writer.add_scalar("loss", 1.0, 0)
         with pytest.raises(LoggingError, match="later"):
