@@ -12,6 +12,10 @@ from typing import Any
 # is taken for an object store, where an object is there when its upload has ended, and a rename is a copy.
 _GROWING = frozenset(("file", "local", "sftp", "ssh", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "smb", "dask"))
 
+# boto tries five times, and s3fs that five times: for minutes the thread would neither write nor answer.
+_ONCE = {"config_kwargs": {"retries": {"max_attempts": 0}}}
+_DEFAULTS = {"s3": _ONCE, "s3a": _ONCE}
+
 
 class Store:
     """The tree below one URL. Constructing it touches no network."""
@@ -81,5 +85,11 @@ class Store:
         if self._file_system is None:
             import fsspec
 
-            self._file_system, self._root = fsspec.core.url_to_fs(self.url, **self._options)
+            # Not one that fsspec gives to others too, for it is to try once: we try again ourselves.
+            defaults = {} if "::" in self.url else _DEFAULTS.get(self._protocol, {})
+            options = {**defaults, **self._options, "skip_instance_cache": True}
+            store, self._root = fsspec.core.url_to_fs(self.url, **options)
+            if isinstance(getattr(store, "retries", None), int):
+                store.retries = 1
+            self._file_system = store
         return self._file_system
