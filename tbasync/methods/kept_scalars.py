@@ -61,16 +61,19 @@ class KeptScalars:
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes all points to a file as JSON and forgets them; if that fails, none is forgotten."""
-        with self._lock:
-            taken = {series: list(points) for series, points in self.points.items()}
-        with open(path, "w", encoding="ascii") as file:
-            json.dump(taken, file)
-        with self._lock:
-            for series, points in taken.items():
-                del self.points[series][: len(points)]
-                self._count -= len(points)
-                if not self.points[series]:
-                    del self.points[series]
+        with self._lock:  # taken away at once: another thread's export finds what has come since
+            taken = dict(self.points)
+            self.points.clear()
+            self._count -= _length(taken)
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                json.dump(taken, file)
+        except BaseException:
+            with self._lock:
+                for series, points in taken.items():
+                    self.points[series] = points + self.points.get(series, [])
+                self._count += _length(taken)
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_lock"}
@@ -88,3 +91,7 @@ class KeptScalars:
             TbasyncWarning,
             stacklevel=4,
         )
+
+
+def _length(points: Points) -> int:
+    return sum(map(len, points.values()))

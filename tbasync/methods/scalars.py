@@ -134,7 +134,11 @@ class ScalarMethods(Pushing):
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
         values, deferred = freeze_metrics(metrics)
-        self._queue.put(Metrics(None, values, *self._moment(step, walltime, "step"), deferred))
+        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
+            wall_time = time()  # the common case of `_moment`
+        else:
+            step, wall_time = self._moment(step, walltime, "step")
+        self._queue.put(Metrics(None, values, step, wall_time, deferred))
 
     def add_scalars(
         self,

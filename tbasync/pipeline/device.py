@@ -182,21 +182,49 @@ class DeviceArray(Deferred):
         self._copy: Any
         self._mark: Any
         self._copy, self._mark = streams.freeze(tensor, dtype, copy)
-        self._compute: Callable[[Any], Any] | None = None
+        self._compute: Callable[..., Any] | None = None
+        self._others: tuple[DeviceArray, ...] = ()
         self.device_bytes = self._copy.numel() * self._copy.element_size()
         self.nbytes = self.device_bytes
         self._host: Array | None = None
 
-    def reduce(self, compute: Callable[[Any], Any], size: int) -> DeviceArray:
-        """Has `compute` run on the device and its result, of `size` float64, fetched instead; returns self."""
-        self._compute = compute
+    def reduces(self, *others: Any) -> bool:
+        """Whether `reduce` can be asked for: these lie on the same device, and it has float64."""
+        return self.device.type != "mps" and all(
+            isinstance(other, DeviceArray) and other.device == self.device for other in others
+        )
+
+    def reduce(self, compute: Callable[..., Any], size: int, *others: DeviceArray) -> DeviceArray:
+        """Has something computed on the device, and its result fetched instead of the values.
+
+        Args:
+            compute: given this tensor and those of `others`, makes a float64 tensor of `size` elements.
+            size: how many numbers it makes.
+            others: of the same device; they are this one's from now on.
+
+        Returns:
+            self
+        """
+        self._compute, self._others = compute, others
         self.nbytes = 8 * size
+        self.device_bytes += sum(other.device_bytes for other in others)
         return self
+
+    def _marks(self) -> list[Mark]:
+        """The places in the caller's streams behind which everything that it needs is there."""
+        return [self._mark, *(other._mark for other in self._others)]
+
+    def _result(self) -> Any:
+        """What is to be fetched, computed by the writer thread's stream."""
+        if self._compute is None:
+            return self._copy
+        return self._compute(self._copy, *(other._copy for other in self._others))
 
     def _arrived(self, host: Array) -> None:
         """Takes the values, and gives the device's memory back."""
         self._host = host
         self._copy = self._mark = self._compute = None
+        self._others = ()
 
     def resolve(self) -> Array:
         """The values as an array on the host, fetched now unless they have been fetched with others."""
@@ -245,9 +273,9 @@ def _fetch_from(streams: Streams, device: Any, arrays: Sequence[DeviceArray]) ->
 
     def compute() -> None:
         with torch.no_grad():
-            results.extend(a._copy if a._compute is None else a._compute(a._copy) for a in arrays)
+            results.extend(array._result() for array in arrays)
 
-    streams.run(device, [array._mark for array in arrays], compute).synchronize()
+    streams.run(device, [mark for array in arrays for mark in array._marks()], compute).synchronize()
     flats = [result.reshape(-1).view(torch.uint8) for result in results]
     host = _to_host(streams, device, flats)
     start = 0
