@@ -9,6 +9,10 @@ class StoreError(OSError):
     """A remote store did not take a file: it is away, refuses, or fails. The store's own error is chained."""
 
 
+class SpoolFullError(OSError):
+    """What waits for a remote store has reached its bound: no run can be written before the store takes some."""
+
+
 class Files(Protocol):
     """Run directory -> event file. Used by one thread at a time.
 
@@ -39,8 +43,11 @@ class Files(Protocol):
     def write_beside(self, run: str | None, path: str, content: bytes) -> None:
         """Writes a further file of a run, whole or not at all."""
 
-    def deliver(self, *, everything: bool) -> None:
-        """Has the store take what is due, or everything that was written; raises StoreError."""
+    def deliver(self, *, everything: bool) -> bool:
+        """Has the store take what is due, or everything that was written; raises StoreError.
+
+        Returns whether nothing is left of what is due; something is while a failed upload is not tried again yet.
+        """
 
     def due_in(self) -> float | None:
         """Seconds until something is to be delivered; None if nothing waits for that."""

@@ -24,7 +24,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from .event_file import SegmentNames
-from .interface import StoreError
+from .interface import SpoolFullError, StoreError
 from .runs import RunFiles
 from .store import Store
 
@@ -90,6 +90,7 @@ class RemoteFiles:
         self._written = 0
         self._vanished: list[str] = []
         self._pause = self._retry_at = 0.0  # seconds to wait after a failed upload; until when
+        self._trouble: StoreError | None = None  # what it met
 
     @property
     def bytes_written(self) -> int:
@@ -145,8 +146,11 @@ class RemoteFiles:
                 self._uploads.remove(waiting)
         self._uploads.append(_Waiting(target, len(content)))
 
-    def deliver(self, *, everything: bool) -> None:
+    def deliver(self, *, everything: bool) -> bool:
         """Uploads segments that are due, or all of them, in the order in which they were cut.
+
+        Returns:
+            False if a failed upload is not tried again yet.
 
         Raises:
             StoreError: the store has not taken one; that and what comes after it wait in the spool.
@@ -156,13 +160,14 @@ class RemoteFiles:
             if segment.nbytes >= self._segment_bytes:
                 self._cut(name)
         if now < self._retry_at and not everything:
-            return
+            return False
         # First what has been cut before: while the store is away, no barrier makes more and smaller segments.
         self._upload()
         for name, segment in tuple(self._growing.items()):
             if everything or now - segment.since >= self._segment_seconds:
                 self._cut(name)
         self._upload()
+        return True
 
     def due_in(self) -> float | None:
         """Seconds until `deliver` has something to do; None if there is nothing."""
@@ -232,17 +237,14 @@ class RemoteFiles:
         return os.path.join(self._home, "files", name) if name else os.path.join(self._home, "files")
 
     def _make_room(self, nbytes: int) -> None:
-        """Raises OSError when the spool would hold too much; but one that is empty takes anything."""
+        """Raises SpoolFullError when the spool would hold too much; but one that is empty takes anything."""
         if not self._overfull(nbytes):
             return
-        cause: StoreError | None = None
-        try:
+        with contextlib.suppress(StoreError):
             self.deliver(everything=True)
-        except StoreError as error:
-            cause = error
         if self._overfull(nbytes):
-            message = f"the spool {self._home!r} is full, and the store takes nothing: {cause}"
-            raise OSError(errno.ENOSPC, message) from cause
+            message = f"the spool {self._home!r} is full, and the store takes nothing: {self._trouble}"
+            raise SpoolFullError(errno.ENOSPC, message) from self._trouble
 
     def _overfull(self, nbytes: int) -> bool:
         held = sum(waiting.nbytes for waiting in (*self._growing.values(), *self._uploads))
@@ -275,5 +277,6 @@ class RemoteFiles:
         except Exception as error:
             self._pause = min(max(2 * self._pause, _FIRST_RETRY_SECONDS), _LAST_RETRY_SECONDS)
             self._retry_at = time.monotonic() + self._pause
-            said = f"{type(error).__name__}: {error}"
-            raise StoreError(getattr(error, "errno", None) or errno.EIO, said, self.log_dir) from error
+            number = getattr(error, "errno", None) or errno.EIO
+            self._trouble = StoreError(number, f"{type(error).__name__}: {error}", self.log_dir)
+            raise self._trouble from error

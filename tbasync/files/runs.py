@@ -107,8 +107,9 @@ class RunFiles:
             raise
         self.bytes_written += len(content)
 
-    def deliver(self, *, everything: bool) -> None:
-        """Does nothing: what was appended is where it belongs."""
+    def deliver(self, *, everything: bool) -> bool:
+        """True: what was appended is where it belongs."""
+        return True
 
     def due_in(self) -> None:
         """None: nothing waits to be delivered."""

@@ -124,8 +124,10 @@ class Loop:
 
     def _wait_for_work(self) -> None:
         if self._queue.park():
-            self.thread.wait(self._output.files.due_in())
+            rang = self.thread.wait(self._output.files.due_in())
             self._queue.gather()
+            if not rang:  # something is due to be uploaded
+                return
         if not self._queue.urgent:
             self.thread.wait(self._options.interval)
         self._queue.urgent = False

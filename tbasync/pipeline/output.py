@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..errors import LoggingError
-from ..files.interface import Files, StoreError
+from ..files.interface import Files, SpoolFullError, StoreError
 from .faults import Faults, describe
 
 # A run's records are written when a piece of the queue is done, or when they have grown to this.
@@ -91,6 +91,8 @@ class Output:
                 if _will_pass(run, caught):
                     self._chunks[run] = chunk
                     error = error or caught
+                    if isinstance(caught, SpoolFullError):
+                        break
                 else:
                     # A sub-run whose directory cannot be made must not hold up all the others for ever.
                     self._fail(run, chunk, caught)
@@ -105,7 +107,7 @@ class Output:
     def deliver(self, *, everything: bool = True) -> LoggingError | None:
         """Has a remote store take everything, or what is due; returns what a barrier is to raise if it fails."""
         try:
-            self.files.deliver(everything=everything)
+            delivered = self.files.deliver(everything=everything)
         except StoreError as error:
             self._store_error = error
             self.write_errors += 1
@@ -115,25 +117,18 @@ class Output:
                 f"{self.files.spool!r} up to spool_bytes, and uploading is tried again",
                 error,
             )
-            return self.undelivered(error)
+            return self._undelivered(error)
         else:
-            if self._store_error is not None and not self.files.unsent:
+            if delivered and self._store_error is not None:
                 self._store_error = None
                 self._recovered()
         finally:
             self._tell_of_files()
         return None
 
-    def undelivered(self, error: Exception) -> LoggingError:
-        """What is to be said of summaries that the store does not have."""
-        unsent = self.files.unsent
-        failure = LoggingError(
-            f"{unsent} summaries are not in {self.files.log_dir!r} ({describe(error)}); they are in event files "
-            f"in {self.files.spool!r}, and uploading is tried again as long as the writer is open",
-            max(1, unsent),
-        )
-        failure.__cause__ = error
-        return failure
+    def wait_for_store(self) -> None:
+        """Has the failure of the last delivery count as one of writing: somebody waits for it to succeed."""
+        self.write_error = self._store_error
 
     def fsync(self) -> LoggingError | None:
         """Sees what has been appended to the disk; returns what a barrier that asked for it is to raise.
@@ -203,9 +198,15 @@ class Output:
         if self.write_error is None and self._store_error is None:
             self._faults.recovered()
 
-    def wait_for_store(self) -> None:
-        """Has the failure of the last delivery count as one of writing: somebody waits for it to succeed."""
-        self.write_error = self._store_error
+    def _undelivered(self, error: Exception) -> LoggingError:
+        unsent = self.files.unsent
+        failure = LoggingError(
+            f"{unsent} summaries are not in {self.files.log_dir!r} ({describe(error)}); they are in event files "
+            f"in {self.files.spool!r}, and uploading is tried again as long as the writer is open",
+            max(1, unsent),
+        )
+        failure.__cause__ = error
+        return failure
 
     def _tell_of_files(self) -> None:
         error = self.files.take_close_error()

@@ -109,6 +109,24 @@ def test_away_for_good(tmp_path: Path, store: Watched, spools: Path) -> None:
     assert about.read_text() == f"{url(tmp_path)}\n"
 
 
+def test_trouble_that_comes_back_is_said_again(tmp_path: Path, store: Watched) -> None:
+    """Once for each time that the store goes away, also while values never stop coming."""
+    with SummaryWriter(url(tmp_path), interval=0.01, flush_secs=0.01) as writer:
+        for _ in range(2):
+            store.error = AWAY
+            errors = writer.stats().write_errors
+            with pytest.warns(TbasyncWarning, match="takes nothing") as said:  # noqa: PT031 - as above
+                while writer.stats().write_errors < errors + 2:
+                    writer.add_scalar("loss", 1.0, 0)
+                    time.sleep(0.001)
+            assert len(said) == 1
+            store.error = None
+            done = len(store.puts)
+            while len(store.puts) < done + 2:
+                writer.add_scalar("loss", 1.0, 0)
+                time.sleep(0.001)
+
+
 @quiet
 def test_what_close_has_left_is_uploaded_first(tmp_path: Path, store: Watched, spools: Path) -> None:
     """A writer that goes on after a close() that gave up brings the old segments before the new ones."""
