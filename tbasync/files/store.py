@@ -17,6 +17,15 @@ _ONCE = {"config_kwargs": {"retries": {"max_attempts": 0}}}
 _DEFAULTS = {"s3": _ONCE, "s3a": _ONCE}
 
 
+def load_fsspec(url: str) -> Any:
+    """The fsspec package; raises ImportError, with the extra that brings it, if it is not installed."""
+    try:
+        import fsspec
+    except ImportError as error:
+        raise ImportError(f"{url!r} is a URL, which needs fsspec: pip install 'tbasync[remote]'") from error
+    return fsspec
+
+
 class Store:
     """The tree below one URL. Constructing it touches no network."""
 
@@ -31,12 +40,7 @@ class Store:
             ImportError: fsspec, or the package for this kind of store, is not installed.
             ValueError: fsspec does not know this kind of store.
         """
-        try:
-            import fsspec
-        except ImportError as error:
-            raise ImportError(
-                f"log_dir {url!r} is a URL, and writing there needs fsspec: pip install 'tbasync[remote]'"
-            ) from error
+        fsspec = load_fsspec(url)
         self.url = url.rstrip("/")
         self._options = dict(options or {})
         self._protocol = url.partition("://")[0].rpartition("::")[2]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tbasync import LoggingError, SummaryWriter
+from tbasync import LoggingError, SummaryWriter, read
 
 from ..support.plain_reader import event_files, steps
 from ..support.tensorboard_server import needs_tensorboard, tensorboard
@@ -252,3 +252,14 @@ def test_fork(server: Server, tmp_path: Path) -> None:
     here = download(server, tmp_path / "here")
     assert steps(here, "parent") == [0, 1]
     assert sorted(steps(here, "child")) == [0, 1, 2]
+
+
+def test_reading_by_url(server: Server) -> None:
+    """`tbasync.read` takes the URL, also when the store has more since the last time."""
+    options = {"endpoint_url": server.url}
+    with writer_to(server) as writer:
+        for step in range(3):
+            writer.add_scalar("loss", 1.0, step)
+            writer.flush()
+            found = read("s3://bucket/run", storage_options=options)
+            assert found["loss"].steps.tolist() == list(range(step + 1))
