@@ -27,7 +27,9 @@ def fetched(url: str, options: Mapping[str, Any]) -> Iterator[Path]:
     """
     store, root = load_fsspec(url).core.url_to_fs(url, **options)
     # A store may list a directory as an object of its own, and one that it has listed before from memory.
-    listed = [item["name"] for item in store.ls(root, detail=True, refresh=True) if item["type"] == "file"]
+    is_file = store.info(root)["type"] == "file"
+    items = [{"name": root, "type": "file"}] if is_file else store.ls(root, detail=True, refresh=True)
+    listed = [item["name"] for item in items if item["type"] == "file"]
     found = {name: path for path in listed if is_event_file_name(name := posixpath.basename(path))}
     if not found:
         raise FileNotFoundError(f"no event files in {url}")
