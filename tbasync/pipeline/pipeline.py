@@ -61,6 +61,8 @@ class Pipeline:
             options.capacity, options.device_capacity, options.max_items, options.on_full, self
         )
         self._build()
+        if options.remote is not None:
+            process.flush_before_threads_end()
         if lazy:
             process.reset_in_children(self)
         else:
@@ -268,6 +270,11 @@ class Pipeline:
             if not self.queue.empty():  # pushed while we were in the worker's place: nobody was woken
                 self.ring()
         return idle
+
+    @property
+    def spool(self) -> str | None:
+        """Where what a remote store lacks is; None for local files, or if there is nothing."""
+        return self._files.spool
 
     def on_worker_thread(self) -> bool:
         """Whether the caller is this pipeline's own writer thread."""

@@ -304,3 +304,23 @@ writer.add_scalar("loss", 1.0, 1)
     (spool,) = tmp_path.glob("tbasync-spool-*")
     assert str(spool) in ended.stderr
     assert len(list(spool.rglob("*tfevents*"))) == 1
+
+
+def test_the_end_of_a_program_whose_store_hangs(tmp_path: Path) -> None:
+    """It ends all the same, and says where everything is."""
+    script = f"""
+import time
+import tbasync.pipeline.process as process
+process.EXIT_SECONDS = 0.3
+from tbasync import SummaryWriter
+from tbasync.files.store import Store
+def put(*arguments, **options):
+    time.sleep(60)
+Store.put = put
+writer = SummaryWriter({url(tmp_path)!r}, spool_dir={str(tmp_path)!r})
+writer.add_scalar("loss", 1.0, 1)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0
+    (spool,) = tmp_path.glob("tbasync-spool-*")
+    assert f"in time; what it lacks is in event files in {str(spool)!r}" in ended.stderr

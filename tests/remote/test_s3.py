@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,3 +265,21 @@ def test_reading_by_url(server: Server) -> None:
             writer.flush()
             found = read("s3://bucket/run", storage_options=options)
             assert found["loss"].steps.tolist() == list(range(step + 1))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_end_of_a_program_that_closes_nothing(server: Server, tmp_path: Path, known: bool) -> None:
+    """Everything is uploaded, though asyncio's threads end before exit handlers run, and a name is to be resolved."""
+    script = f"""
+from tbasync import SummaryWriter
+options = {{"endpoint_url": {server.url.replace("127.0.0.1", "localhost")!r}}}
+writer = SummaryWriter("s3://bucket/run", storage_options=options, interval=5, spool_dir={str(tmp_path)!r})
+writer.add_scalar("loss", 1.0, 0)
+if {known}:
+    writer.flush()
+writer.add_scalar("loss", 1.0, 1)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert steps(download(server, tmp_path / "here"), "loss") == [0, 1]
+    assert list(tmp_path.glob("tbasync-spool-*")) == []
