@@ -323,7 +323,8 @@ class SummaryWriter(
 
         For a loop that goes back to a checkpoint: what it logs again takes the place of what it had logged.
         Nothing is removed from the files. It concerns this run, its earlier event files included, and the
-        sub-runs that this writer has logged scalars to. It never waits, and is never dropped.
+        sub-runs that `add_scalars` has logged to, but no trial of `add_hparams`. It never waits, and is never
+        dropped.
 
         TensorBoard's data server (`--load_fast=true`, its default) hides scalars that this writer has logged, and
         keeps the points of everything else until that is logged again, at or below their steps.

@@ -112,7 +112,7 @@ class Worker:
         self._faults = faults
         self._scalars = ScalarEncoder()
         self._columns: dict[str | None, Columns] = {}
-        self._known: dict[str | None, set[str]] = {}  # the scalars logged to each run
+        self._known: dict[str | None, set[str]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
@@ -232,6 +232,7 @@ class Worker:
             elif isinstance(item, EndRun):
                 self._output.write()
                 self._output.end(cast(str, item.run))
+                self._known.pop(item.run, None)
         finally:
             self._queue.release(item)
         self._rest_if_due()

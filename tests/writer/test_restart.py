@@ -238,3 +238,14 @@ def test_null_writers(tmp_path: Path) -> None:
         writer.reset("a")
         writer.purge(3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trials_stay(tmp_path: Path) -> None:
+    """A trial is complete when it is logged: purging neither hides it nor opens its file again."""
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_hparams({"lr": 0.1}, {"accuracy": 0.5}, run_name="trial")
+        writer.add_scalars("pair", {"a": 1.0}, 0)
+        writer.purge(0)
+    assert points(tmp_path / "trial", "accuracy") == [(0, 0.5)]
+    assert points(tmp_path / "pair_a", "pair") == []
+    assert not any(event.HasField("session_log") for event in events(tmp_path / "trial"))
