@@ -88,6 +88,7 @@ class RemoteFiles:
         self._growing: dict[str, _Waiting] = {}
         self._uploads: deque[_Waiting] = deque()
         self._written = 0
+        self._held = 0  # bytes in the spool
         self._vanished: list[str] = []
         self._pause = self._retry_at = 0.0  # seconds to wait after a failed upload; until when
         self._trouble: StoreError | None = None  # what it met
@@ -127,6 +128,7 @@ class RemoteFiles:
             if grown:
                 segment = self._growing.setdefault(name, _Waiting(since=time.monotonic()))
                 segment.nbytes += grown
+                self._held += grown
         segment.summaries += summaries
 
     def write_beside(self, run: str | None, path: str, content: bytes) -> None:
@@ -144,7 +146,9 @@ class RemoteFiles:
         for waiting in tuple(self._uploads):
             if waiting.path == target:
                 self._uploads.remove(waiting)
+                self._held -= waiting.nbytes
         self._uploads.append(_Waiting(target, len(content)))
+        self._held += len(content)
 
     def deliver(self, *, everything: bool) -> bool:
         """Uploads segments that are due, or all of them, in the order in which they were cut.
@@ -247,16 +251,17 @@ class RemoteFiles:
             raise SpoolFullError(errno.ENOSPC, message) from self._trouble
 
     def _overfull(self, nbytes: int) -> bool:
-        held = sum(waiting.nbytes for waiting in (*self._growing.values(), *self._uploads))
-        return held > 0 and held + nbytes > self._spool_bytes
+        return self._held > 0 and self._held + nbytes > self._spool_bytes
 
     def _cut(self, name: str) -> None:
         """Ends a segment: it waits to be uploaded."""
         path = self._open_spool().leave(self._directory(name))
         segment = self._growing.pop(name)
-        if path:  # else it was removed, and no other one could be made
+        if path:
             segment.path = os.path.join(name, os.path.basename(path))
             self._uploads.append(segment)
+        else:  # it was removed, and no other one could be made
+            self._held -= segment.nbytes
 
     def _upload(self) -> None:
         while self._uploads:
@@ -268,7 +273,7 @@ class RemoteFiles:
                     os.unlink(source)
             else:
                 self._vanished.append(source)
-            self._uploads.popleft()
+            self._held -= self._uploads.popleft().nbytes
             self._pause = self._retry_at = 0.0
 
     def _put(self, source: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -324,3 +325,23 @@ writer.add_scalar("loss", 1.0, 1)
     assert ended.returncode == 0
     (spool,) = tmp_path.glob("tbasync-spool-*")
     assert f"in time; what it lacks is in event files in {str(spool)!r}" in ended.stderr
+
+
+@quiet
+def test_the_spool_counts_what_it_holds(tmp_path: Path, store: Watched, spools: Path) -> None:
+    """Not more, nor less: after any mixture of sub-runs, further files, failures and removals it is empty again."""
+    writer = SummaryWriter(url(tmp_path), flush_secs=0.001, interval=0.001)
+    for step in range(60):
+        store.error = AWAY if step % 3 else None
+        writer.add_scalars("pair", {"a": 1.0, "b": 2.0}, step)
+        if step % 10 == 0:
+            writer.add_embedding([[1.0, 2.0]], tag="same")
+        if step == 31:
+            for file in spools.rglob("*tfevents*"):
+                file.unlink()
+        with contextlib.suppress(LoggingError):
+            writer.flush()
+    store.error = None
+    assert writer.close(30) or writer.close(30)
+    assert writer._pipeline._files._held == 0
+    assert list(spools.iterdir()) == []
