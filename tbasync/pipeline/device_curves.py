@@ -41,8 +41,7 @@ def count_labels(thresholds: int, predictions: Any, labels: Any, weights: Any = 
         # Some index for what is none: the curve is refused then.
         at = (piece * (thresholds - 1)).nan_to_num().clamp(0, thresholds - 1).long()
         share = truths[part].double()
-        shares = torch.stack((share, 1.0 - share))
-        if spread is not None:
-            shares *= spread[part].double()
-        counts.scatter_add_(1, at.expand(2, -1), shares)
+        weight = torch.ones_like(share) if spread is None else spread[part].double()
+        counts[0].scatter_add_(0, at, share * weight)
+        counts[1].scatter_add_(0, at, (1.0 - share) * weight)
     return torch.cat((torch.stack((low, high)), counts.reshape(-1)))

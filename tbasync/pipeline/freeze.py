@@ -184,7 +184,11 @@ def _freeze(value: Any, name: str, *, copy: bool) -> Array | Deferred:
     if foreign is not None:
         return foreign
     try:
-        return np.array(value) if copy else np.asarray(value)
+        if isinstance(value, np.ndarray) or not hasattr(value, "__array__"):
+            return np.array(value) if copy else np.asarray(value)
+        # Not by `np.array`, which warns of every class that was written before numpy 2.
+        array: Array = np.asarray(value)
+        return array.copy() if copy else array
     except Exception as error:
         raise TypeError(f"{name} cannot be made an array: {type(value).__name__}: {error}") from error
 

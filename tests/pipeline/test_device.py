@@ -17,7 +17,8 @@ import tbasync  # noqa: E402
 from tbasync.pipeline import frameworks  # noqa: E402
 
 from ..support.delayed_device import DelayedDevice  # noqa: E402
-from ..support.events import images, read_events, scalars, summaries  # noqa: E402
+from ..support.events import images, read_events, scalars  # noqa: E402
+from ..support.plain_reader import summaries  # noqa: E402
 
 
 @pytest.fixture

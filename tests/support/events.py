@@ -27,15 +27,6 @@ def read_events(run: Path | str) -> list[Any]:
     return [Event.FromString(raw) for path in files for raw in RawEventFileLoader(str(path)).Load()]
 
 
-def summaries(run: Path | str) -> dict[str, list[tuple[int, Any]]]:
-    """The steps and values of every series of one directory, by tag."""
-    found: dict[str, list[tuple[int, Any]]] = {}
-    for event in read_events(run):
-        for value in event.summary.value:
-            found.setdefault(value.tag, []).append((event.step, value))
-    return found
-
-
 def scalars(run: Path | str) -> dict[str, list[Point]]:
     """The `simple_value` series of one directory, by tag."""
     found: dict[str, list[Point]] = {}
