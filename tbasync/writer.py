@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from .compat import wandb
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
-from .files.paths import default_log_dir
+from .files.paths import check_no_url, default_log_dir, is_url
 from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
 from .methods.graphs import GraphMethods
@@ -24,7 +24,8 @@ from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
 from .pipeline import sigterm
 from .pipeline.faults import OnError
-from .pipeline.freeze import freeze_step
+from .pipeline.freeze import check_tag, freeze_step
+from .pipeline.options import RemoteOptions
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
@@ -105,17 +106,23 @@ class SummaryWriter(
         reduce: Reduce = None,
         reduce_timeout: float = REDUCE_TIMEOUT,
         keep_scalars: int = 0,
+        storage_options: Mapping[str, Any] | None = None,
+        segment_bytes: int = 8 << 20,
+        spool_bytes: int = 1 << 30,
+        spool_dir: str | os.PathLike[str] | None = None,
         comet_config: Mapping[str, object] | None = None,
     ) -> None:
         """Creates the run's directory and event file.
 
         Args:
-            log_dir: the run's directory; None is `runs/<date>_<time>_<host><comment>`.
+            log_dir: the run's directory, or a URL that fsspec knows, such as `s3://bucket/run`; None is
+                `runs/<date>_<time>_<host><comment>`.
             comment: ends the default directory's name; without effect when `log_dir` is given.
             purge_step: hides what earlier event files of the directory hold from this step on: for a job
                 that resumes from a checkpoint.
             max_queue: accepted for compatibility.
-            flush_secs: accepted for compatibility.
+            flush_secs: for a URL, seconds after which what was logged is uploaded without a barrier; otherwise
+                accepted for compatibility.
             filename_suffix: ends the event files' names.
             write_to_disk: False makes a null writer, as for the ranks that do not write (tensorboardX).
             logdir: tensorboardX's name for `log_dir`.
@@ -149,10 +156,17 @@ class SummaryWriter(
                 reduction over the others is written.
             keep_scalars: points of `add_scalars` to keep in memory, in `scalar_dict`, for
                 `export_scalars_to_json` (tensorboardX keeps them all, for ever); 0 keeps none.
+            storage_options: for a URL, what fsspec's file system is to be made with: credentials, endpoint.
+            segment_bytes: for a URL, bytes of a run that are uploaded without a barrier.
+            spool_bytes: for a URL, bytes that may wait in local files while the store takes nothing. One write
+                larger than that is taken when nothing else waits.
+            spool_dir: for a URL, where to make the folder of those files; None is the system's directory for
+                temporary files.
             comet_config: nothing goes to Comet; a warning says so where it was asked for (tensorboardX).
 
         Raises:
-            OSError: the directory or file cannot be made.
+            OSError: the directory or file cannot be made; not for a URL, where nothing is made yet.
+            ImportError: `log_dir` is a URL, and fsspec or its package for such a store is not installed.
             TypeError, ValueError: an option is not what it should be.
         """
         chosen = log_dir or logdir or default_log_dir(comment)
@@ -171,6 +185,12 @@ class SummaryWriter(
             if role.team is None:
                 self.purge_step = None
                 return
+        if isinstance(chosen, os.PathLike):
+            check_no_url(chosen)
+        remote = None
+        if is_url(self.log_dir):
+            spool = None if spool_dir is None else os.path.abspath(os.fspath(spool_dir))
+            remote = RemoteOptions(flush_secs, segment_bytes, spool_bytes, spool, storage_options or {})
         options = Options(
             log_dir=self.log_dir,
             filename_suffix=filename_suffix,
@@ -181,7 +201,8 @@ class SummaryWriter(
             on_full=on_full,
             on_error=on_error,
             fsync=fsync,
-            anchor="" if os.path.isabs(self.log_dir) else os.getcwd(),
+            anchor="" if remote or os.path.isabs(self.log_dir) else os.getcwd(),
+            remote=remote,
         )
         if install_sigterm:
             sigterm.install()
@@ -295,6 +316,48 @@ class SummaryWriter(
     def stats(self) -> Stats:
         """What has been pushed, written, dropped and spent so far."""
         return self._pipeline.stats()
+
+    # -- series that begin anew ----------------------------------------------------------------------------
+
+    def purge(self, step: Any) -> None:
+        """Hides what was logged before, by this call's thread or any other, from a step on.
+
+        For a loop that goes back to a checkpoint: what it logs again takes the place of what it had logged.
+        Nothing is removed from the files. It concerns this run, its earlier event files included, and the
+        sub-runs that `add_scalars` has logged to, but no trial of `add_hparams`. It never waits, and is never
+        dropped.
+
+        TensorBoard's data server (`--load_fast=true`, its default) hides scalars that this writer has logged, and
+        keeps the points of everything else until that is logged again, at or below their steps.
+
+        Args:
+            step: an integer of 64 bits; the first step to hide.
+
+        Raises:
+            TypeError: `step` is no integer.
+            ValueError: it does not fit 64 bits.
+        """
+        if step is None:
+            raise TypeError("step must be an integer, got None: purge(0) hides everything")
+        self._pipeline.purge(freeze_step(step, "step"))
+
+    def reset(self, tag: str) -> None:
+        """Restarts a scalar's series: TensorBoard shows only what is logged after this, at whatever steps.
+
+        For a live curve of the epoch, say, that begins at step 0 each time. Nothing is removed from the files.
+        It concerns the series of this run, and of the sub-runs that `add_scalars` has logged this tag to. It
+        never waits, and is never dropped.
+
+        Args:
+            tag: the series' name. One that does not exist yet is empty then.
+
+        Raises:
+            TypeError: `tag` is no str.
+            ValueError: no file can hold it.
+        """
+        check_tag(tag)
+        tag.encode()
+        self._pipeline.reset(str(tag))
 
     # -- what third parties use ----------------------------------------------------------------------------
 

@@ -22,8 +22,9 @@ TARGET = ROOT / "constraints" / "newest.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
-# Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux, at the
-# newest version that the resolver could take on each Python; torch only on Python {TORCH_PYTHON}.
+# Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux (but
+# remote-test, see remote.txt), at the newest version that the resolver could take on each Python; torch only on
+# Python {TORCH_PYTHON}.
 """
 
 

@@ -27,7 +27,7 @@ class _NoFiles(RunFiles):
     def open_main(self, purge_step: int | None = None) -> None:
         """There is none."""
 
-    def append(self, run: str | None, records: bytes) -> None:
+    def append(self, run: str | None, records: bytes, summaries: int = 0) -> None:
         """There are no records: a call that has been made counts as written."""
 
 

@@ -165,7 +165,9 @@ class Collector:
                 number = self.tags.number(tag) if value.kind or value.metadata else 0
                 if value.metadata:
                     self._stated.append((record, number, value.metadata))
-                if value.kind in _STORED:
+                if tag and not value.kind and self.history.goes_by_steps:
+                    self.history.note_bare(record, self.tags.number(tag), event.step)
+                elif value.kind in _STORED:
                     yield number, record, event.step, event.wall_time, *self._store(value)
         elif event.what == GRAPH:
             self.graph = event.body

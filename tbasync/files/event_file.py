@@ -8,6 +8,7 @@ import itertools
 import os
 import socket
 import time
+from collections.abc import Callable
 from functools import cache
 
 from ..wire.event import first_event
@@ -44,15 +45,19 @@ class EventFile:
         size: bytes of whole records in it.
     """
 
-    def __init__(self, directory: str, suffix: str = "") -> None:
+    def __init__(self, directory: str, name: Callable[[], str] | None = None) -> None:
         """Creates `directory` and a file in it, and writes the record that opens every event file.
+
+        Args:
+            directory: where.
+            name: makes the file's name, another one at each call; None is `FileNames("")`.
 
         Raises:
             OSError: the directory or the file cannot be made, or the first record cannot be written.
         """
         os.makedirs(directory, exist_ok=True)
         self._handle: int | None
-        self.path, self._handle = _create(directory, suffix)
+        self.path, self._handle = _create(directory, name or FileNames(""))
         self.size = self._synced = 0
         self._torn = False
         self._named_on_disk = False
@@ -170,17 +175,46 @@ class EventFile:
         self._torn = False
 
 
-def _create(directory: str, suffix: str) -> tuple[str, int]:
-    """Makes a file with a name of its own: time, host, process, counter, as TensorBoard's writer names them.
+class FileNames:
+    """Names of files that go on for as long as a writer does: each call gives another.
+
+    Time, host, process, counter, as TensorBoard's writer names them.
 
     The counter keeps a process's names apart, the process a host's, and the exclusive opening whatever else
     could have taken the name (a container with the same host name and process number). The letter sorts the
     name behind those that TensorBoard's writer has made in the same second: a writer that is wrapped comes
     first, and TensorBoard does not go back to a file that it has left for the next one.
     """
+
+    def __init__(self, suffix: str) -> None:
+        self._suffix = suffix
+
+    def __call__(self) -> str:
+        return _unique_name() + self._suffix
+
+
+class SegmentNames:
+    """Names of files that follow one another: one name of its own, and a number.
+
+    Whatever the clock does they sort in the order in which they were made, for the time is that of the first.
+    """
+
+    def __init__(self, suffix: str) -> None:
+        self._suffix = suffix
+        self._stem = _unique_name()
+        self._numbers = itertools.count()
+
+    def __call__(self) -> str:
+        return f"{self._stem}.{next(self._numbers):08d}{self._suffix}"
+
+
+def _unique_name() -> str:
+    return f"events.out.tfevents.{int(time.time()):010d}.{_host()}.{os.getpid()}.t{next(_counter):04d}"
+
+
+def _create(directory: str, name: Callable[[], str]) -> tuple[str, int]:
     while True:
-        made_by = f"{int(time.time()):010d}.{_host()}.{os.getpid()}.t{next(_counter):04d}"
-        path = os.path.join(directory, f"events.out.tfevents.{made_by}{suffix}")
+        path = os.path.join(directory, name())
         with contextlib.suppress(FileExistsError):
             return path, os.open(path, _CREATE, 0o666)
 

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from datetime import datetime
+
+# Two letters and more: one is a drive. A prefix such as "simplecache::" chains file systems.
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]+://")
+_PATH_OF_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
+
+
+def is_url(log_dir: str) -> bool:
+    """Whether it names a place in a store, and no local directory."""
+    return _URL.match(log_dir) is not None
+
+
+def check_no_url(log_dir: os.PathLike[str]) -> None:
+    """Raises ValueError if a path was made from a URL: it has lost a slash, and leads elsewhere."""
+    if _PATH_OF_URL.match(os.fspath(log_dir)):
+        raise ValueError(f"log_dir must be a str where it is a URL, got {log_dir!r}")
 
 
 def default_log_dir(comment: str) -> str:

@@ -28,21 +28,35 @@ class History:
         starts: record number and step of every session start under version 2.
         old: record number and step of the events under an older version, and whether they hold a summary.
         old_summaries: record numbers and steps of further such events, which do: int64[n] each.
+        bare: number of the tag -> record number and step of what an old version's events name without a value,
+            as a series that is reset is named.
     """
 
     versions: list[tuple[int, float]] = field(default_factory=lambda: [(-1, 0.0)])
     starts: list[tuple[int, int]] = field(default_factory=list)
     old: list[tuple[int, int, bool]] = field(default_factory=list)
     old_summaries: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
+    bare: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    @property
+    def goes_by_steps(self) -> bool:
+        """Whether the events noted now are of an old version."""
+        return self.versions[-1][1] < 2
 
     def note(self, record: int, event: Event) -> None:
         """Take account of the event that is the run's record of this number."""
         if event.what == FILE_VERSION:
             self.versions.append((record, _version(event.body)))
-        if self.versions[-1][1] < 2:
+        if self.goes_by_steps:
             self.old.append((record, event.step, event.what == SUMMARY))
         elif event.what == SESSION_LOG and is_session_start(event.body):
             self.starts.append((record, event.step))
+
+    def note_bare(self, record: int, tag: int, step: int) -> None:
+        """Take account of a tag without a value in a record that goes by steps."""
+        named = self.bare.setdefault(tag, [])
+        if not named or named[-1][0] != record:  # an event may name a tag a million times
+            named.append((record, step))
 
     def note_summaries(self, records: NDArray[np.int64], steps: NDArray[np.int64]) -> None:
         """Take account of events that hold summaries; int64[n] each, the records ascending.
@@ -70,8 +84,17 @@ class History:
             edges = np.flatnonzero(np.diff(tags)) + 1
             for part in np.split(np.arange(len(tags)), edges):
                 hiding = part[np.isin(records[part], late)]
-                shown[part] &= _visible(records[part], steps[part], records[hiding], steps[hiding])
+                own = np.stack([records[hiding], steps[hiding]])
+                named = self._bare_of(int(tags[part[0]]) if len(part) else 0, late)
+                both = np.concatenate([own, named], axis=1)
+                both = both[:, np.argsort(both[0], kind="stable")]
+                shown[part] &= _visible(records[part], steps[part], *both)
         return shown
+
+    def _bare_of(self, tag: int, late: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[2, n]: the records that hide values of the tag and hold none themselves, and their steps."""
+        named = np.array(self.bare.get(tag, ()), np.int64).reshape(-1, 2).T
+        return named[:, np.isin(named[0], late)]
 
     def _late_records(self) -> NDArray[np.int64]:
         """The records, under an old version, of summaries whose step is below the highest so far."""

@@ -7,10 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import TbasyncWarning
 from .check import MOST_ERRORS, Finding, flaw_at, flaw_in
 from .collect import Collector, Rows
+from .fetch import fetched
+from .paths import is_url
 from .records import Batch, Cause, Gap, Records
 from .series import KINDS, Metadata, Series, metadata_of, series_of
 from .tree import event_files, run_files
@@ -108,15 +111,20 @@ class Run(Mapping[str, Series]):
         return self.of_kind("tensor")
 
 
-def read(path: str | os.PathLike[str], *, purge: bool = True) -> Run:
+def read(
+    path: str | os.PathLike[str], *, purge: bool = True, storage_options: Mapping[str, Any] | None = None
+) -> Run:
     """Read an event file, or all event files of a run's directory in the order in which TensorBoard does.
 
     A million scalars take about half a second, and memory of 20 bytes each, 110 while they are read. Values of
     other kinds take the size of what is stored; a file that claims more than it holds costs nothing.
 
     Args:
+        path: or the URL of a run in a remote store, which is copied to a temporary directory first; `Run.path`
+            and `Run.files` name the copy, which is gone when this returns.
         purge: leave out what TensorBoard hides because the run was restarted at an earlier step (see
-            `purge_step`). False: everything that is in the files.
+            `purge_step`), or because a series was reset. False: everything that is in the files.
+        storage_options: for a URL, what fsspec's file system is to be made with.
 
     Whole records are read, also behind a damaged stretch, where TensorBoard stops. Damage is told by a
     DamagedFileWarning and in `Run.damage`; a torn record at a file's end is not, as a live file may have one.
@@ -124,7 +132,11 @@ def read(path: str | os.PathLike[str], *, purge: bool = True) -> Run:
     Raises:
         FileNotFoundError: there is nothing at `path`, or a directory without event files.
         OSError: a file cannot be read.
+        ImportError: it is a URL, and fsspec or its package for such a store is not installed.
     """
+    if is_url(os.fspath(path)):
+        with fetched(os.fspath(path), storage_options or {}) as directory:
+            return read(directory, purge=purge)
     where = Path(path)
     files = tuple(run_files(where)) if where.is_dir() else (where,)
     if not files:

@@ -7,10 +7,11 @@ import errno
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
-from ..wire.event import purge_events
 from ..wire.record import record
-from .event_file import EventFile, FileVanishedError
+from ..wire.restart import purge_events
+from .event_file import EventFile, FileNames, FileVanishedError
 
 # Sub-runs beyond this many share handles: the one unused for longest is closed, and opened again on demand.
 _MOST_HANDLES = 64
@@ -27,19 +28,24 @@ class RunFiles:
     Attributes:
         log_dir: the writer's own directory, as given.
         bytes_written: bytes of whole records handed to the operating system, in all files.
+        unsent: 0: who reads the files sees what was appended.
+        spool: None: there is no other place.
     """
 
-    def __init__(self, log_dir: str, suffix: str = "", anchor: str = "") -> None:
+    unsent = 0
+    spool = None
+
+    def __init__(self, log_dir: str, names: Callable[[], str] | None = None, anchor: str = "") -> None:
         """Touches no file yet.
 
         Args:
             log_dir: the writer's own directory.
-            suffix: ends the event files' names.
+            names: makes the event files' names; None is `FileNames("")`.
             anchor: what relative directories are relative to; "" is the current directory at each moment.
         """
         self.log_dir = log_dir
         self.bytes_written = 0
-        self._suffix = suffix
+        self._names = names or FileNames("")
         self._anchor = anchor
         self._root = os.path.realpath(os.path.join(anchor, log_dir))
         self._files: dict[str, EventFile] = {}
@@ -57,7 +63,7 @@ class RunFiles:
         if purge_step is not None:
             self.append(None, b"".join(map(record, purge_events(time.time(), purge_step))))
 
-    def append(self, run: str | None, records: bytes) -> None:
+    def append(self, run: str | None, records: bytes, summaries: int = 0) -> None:
         """Appends whole records to a run's file, creating the run's directory and file when they are new.
 
         Raises:
@@ -101,6 +107,13 @@ class RunFiles:
             raise
         self.bytes_written += len(content)
 
+    def deliver(self, *, everything: bool) -> bool:
+        """True: what was appended is where it belongs."""
+        return True
+
+    def due_in(self) -> None:
+        """None: nothing waits to be delivered."""
+
     def fsync(self) -> None:
         """Returns when what was appended to every run is on the disk.
 
@@ -116,6 +129,12 @@ class RunFiles:
         file = self._open.pop(run, None)
         if file is not None:
             self._close(file)
+
+    def leave(self, run: str) -> str:
+        """Closes and forgets the file of a run, and returns its path; "" if there is none."""
+        self.end(run)
+        file = self._files.pop(run, None)
+        return file.path if file else ""
 
     def close(self) -> None:
         """Closes and forgets every file: the next append creates new ones."""
@@ -137,7 +156,7 @@ class RunFiles:
     def _file(self, run: str) -> EventFile:
         file = self._files.get(run)
         if file is None:
-            file = self._files[run] = EventFile(self._directory(run), self._suffix)
+            file = self._files[run] = EventFile(self._directory(run), self._names)
             self.bytes_written += file.size
         self._open[run] = file
         self._open.move_to_end(run)

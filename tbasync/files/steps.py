@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..wire.decode import SUMMARY, event, values
+from ..wire.restart import LOWEST_STEP
 from .inspect import Inspected
 from .tags import Tags
 
@@ -71,7 +72,8 @@ class StepOrder:
         first = np.append(True, tags[1:] != tags[:-1])
         before[first] = self._last[tags[first]]
         self._last[tags] = steps
-        for at in np.flatnonzero((steps < before) & (tags != 0)).tolist():
+        # A series that is reset goes back to the lowest steps, which is what was meant.
+        for at in np.flatnonzero((steps < before) & (tags != 0) & (steps > LOWEST_STEP + 1)).tolist():
             yield Backwards(int(rows[at]), self._tags.names[tags[at]], int(before[at]), int(steps[at]))
 
     def _parts(self, found: Inspected) -> Iterator[_Part]:

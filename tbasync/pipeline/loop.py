@@ -100,7 +100,10 @@ class Loop:
                     self._queue.settle(barrier, self._cannot_write())
                 self.thread.leave()
                 return
-            if self._departed(last) or self.thread.resign():
+            if self._departed(last):
+                return
+            self._output.deliver()
+            if self.thread.resign():
                 return
 
     def _turn(self) -> bool:
@@ -124,8 +127,10 @@ class Loop:
 
     def _wait_for_work(self) -> None:
         if self._queue.park():
-            self.thread.wait()
+            rang = self.thread.wait(self._output.files.due_in())
             self._queue.gather()
+            if not rang:  # something is due to be uploaded
+                return
         if not self._queue.urgent:
             self.thread.wait(self._options.interval)
         self._queue.urgent = False
@@ -167,17 +172,28 @@ class Loop:
         error = self._output.write_error
         assert error is not None
         lost = self._worker.give_up()
+        unsent = self._output.files.unsent
         for barrier in {last, *self._queue.barriers.copy()}:
-            failure = LoggingError(
-                f"{lost} summaries could not be written to {self._options.log_dir!r} and are lost "
-                f"({describe(error)})",
-                max(1, lost),
-            )
+            said = self._of_lost(lost, error) if lost or not unsent else []
+            failure = LoggingError("; ".join(said + self._of_unsent(unsent, error)), max(1, lost + unsent))
             failure.__cause__ = error
             if barrier is last:
                 last.failure = failure
             else:
                 self._queue.settle(barrier, failure)
+
+    def _of_lost(self, lost: int, error: Exception) -> list[str]:
+        where = repr(self._options.log_dir)
+        return [f"{lost} summaries could not be written to {where} and are lost ({describe(error)})"]
+
+    def _of_unsent(self, unsent: int, error: Exception) -> list[str]:
+        if not unsent:
+            return []
+        where, spool = self._options.log_dir, self._output.files.spool
+        return [
+            f"{unsent} summaries are not in {where!r} ({describe(error)}), but in event files in {spool!r}: copy "
+            "what is in its folder 'files' there, or use the writer again, which uploads them first"
+        ]
 
     def _departed(self, last: Barrier | None) -> bool:
         """Ends if the last barrier was met, or if there was nothing but barriers since; whether it has."""

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .faults import OnError
 from .queue import ON_FULL, OnFull
 
 # Longer than anyone waits for a dashboard, shorter than what a lock's timeout can hold.
 _LONGEST_INTERVAL = 86_400.0
+
+
+@dataclass(frozen=True)
+class RemoteOptions:
+    """What concerns a writer only whose directory is a URL.
+
+    Attributes:
+        flush_secs: seconds after which a segment is uploaded without a barrier.
+        segment_bytes: bytes at which it is.
+        spool_bytes: bytes that may wait in the spool while the store is away.
+        spool_dir: the directory to make the spool in; None is the system's for temporary files.
+        storage_options: what fsspec's file system is to be made with.
+    """
+
+    flush_secs: float = 120
+    segment_bytes: int = 8 << 20
+    spool_bytes: int = 1 << 30
+    spool_dir: str | None = None
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError for an option that is not what it should be."""
+        if not _is_number(self.flush_secs):
+            raise TypeError(f"flush_secs must be a number of seconds, got {self.flush_secs!r}")
+        if not 0 <= self.flush_secs <= _LONGEST_INTERVAL:
+            raise ValueError(f"flush_secs must be 0 to {_LONGEST_INTERVAL:.0f}, got {self.flush_secs!r}")
+        _check_sizes(self, "segment_bytes", "spool_bytes")
+        if not isinstance(self.storage_options, Mapping):
+            raise TypeError(f"storage_options must be a mapping, got {self.storage_options!r}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +59,7 @@ class Options:
         on_error: what becomes of failures.
         fsync: whether every barrier waits for the disk.
         anchor: the directory that relative directories are meant from, wherever the process goes afterwards.
+        remote: for a `log_dir` that is a URL; None for one that is a directory.
     """
 
     log_dir: str
@@ -40,6 +72,7 @@ class Options:
     on_error: OnError = "warn"
     fsync: bool = False
     anchor: str = ""
+    remote: RemoteOptions | None = None
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError for an option that is not what it should be."""
@@ -48,12 +81,7 @@ class Options:
             raise TypeError(f"interval must be a number of seconds, got {self.interval!r}")
         if not 0 <= self.interval <= _LONGEST_INTERVAL:
             raise ValueError(f"interval must be 0 to {_LONGEST_INTERVAL:.0f} seconds, got {self.interval!r}")
-        for name in ("capacity", "device_capacity", "max_items"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{name} must be an int, got {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value!r}")
+        _check_sizes(self, "capacity", "device_capacity", "max_items")
         if self.on_full not in ON_FULL:
             raise ValueError(f"on_full must be one of {', '.join(map(repr, ON_FULL))}, got {self.on_full!r}")
         if not callable(self.on_error) and self.on_error not in ("warn", "raise"):
@@ -65,6 +93,15 @@ class Options:
             raise TypeError(f"filename_suffix must be a str, got {suffix!r}")
         if "\0" in suffix or os.sep in suffix or (os.altsep or os.sep) in suffix:
             raise ValueError(f"filename_suffix must be part of a name, without separators, got {suffix!r}")
+
+
+def _check_sizes(options: object, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{name} must be an int, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value!r}")
 
 
 def check_timeout(timeout: object) -> float | None:

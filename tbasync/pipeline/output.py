@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..errors import LoggingError
-from ..files.runs import RunFiles
+from ..files.interface import Files, SpoolFullError, StoreError
 from .faults import Faults, describe
 
 # A run's records are written when a piece of the queue is done, or when they have grown to this.
@@ -49,10 +49,11 @@ class Output:
         write_error: what the latest write met; None while writing works.
     """
 
-    def __init__(self, files: RunFiles, faults: Faults) -> None:
+    def __init__(self, files: Files, faults: Faults) -> None:
         self.files = files
         self.written = self.lost = self.write_errors = 0
         self.write_error: Exception | None = None
+        self._store_error: StoreError | None = None
         self._faults = faults
         self._chunks: dict[str | None, _Chunk] = {}
         self._ending: set[str] = (
@@ -85,11 +86,13 @@ class Output:
             try:
                 if len(chunk.records) > 1:
                     chunk.records[:] = [b"".join(chunk.records)]
-                self.files.append(run, *chunk.records)
+                self.files.append(run, chunk.records[0], chunk.summaries)
             except Exception as caught:
                 if _will_pass(run, caught):
                     self._chunks[run] = chunk
                     error = error or caught
+                    if isinstance(caught, SpoolFullError):
+                        break
                 else:
                     # A sub-run whose directory cannot be made must not hold up all the others for ever.
                     self._fail(run, chunk, caught)
@@ -98,8 +101,34 @@ class Output:
                 if run in self._ending:
                     self.end(run)
         self._remember(error)
-        self._tell_of_files()
+        self.deliver(everything=False)
         return error is None
+
+    def deliver(self, *, everything: bool = True) -> LoggingError | None:
+        """Has a remote store take everything, or what is due; returns what a barrier is to raise if it fails."""
+        try:
+            delivered = self.files.deliver(everything=everything)
+        except StoreError as error:
+            self._store_error = error
+            self.write_errors += 1
+            self._faults.trouble(
+                ("store", error.errno),
+                f"{self.files.log_dir!r} takes nothing: {describe(error)}; what is logged is kept in "
+                f"{self.files.spool!r} up to spool_bytes, and uploading is tried again",
+                error,
+            )
+            return self._undelivered(error)
+        else:
+            if delivered and self._store_error is not None:
+                self._store_error = None
+                self._recovered()
+        finally:
+            self._tell_of_files()
+        return None
+
+    def wait_for_store(self) -> None:
+        """Has the failure of the last delivery count as one of writing: somebody waits for it to succeed."""
+        self.write_error = self._store_error
 
     def fsync(self) -> LoggingError | None:
         """Sees what has been appended to the disk; returns what a barrier that asked for it is to raise.
@@ -161,8 +190,23 @@ class Output:
                 error,
             )
         elif self.write_error is not None:
-            self._faults.recovered()
+            self.write_error = None
+            self._recovered()
         self.write_error = error
+
+    def _recovered(self) -> None:
+        if self.write_error is None and self._store_error is None:
+            self._faults.recovered()
+
+    def _undelivered(self, error: Exception) -> LoggingError:
+        unsent = self.files.unsent
+        failure = LoggingError(
+            f"{unsent} summaries are not in {self.files.log_dir!r} ({describe(error)}); they are in event files "
+            f"in {self.files.spool!r}, and uploading is tried again as long as the writer is open",
+            max(1, unsent),
+        )
+        failure.__cause__ = error
+        return failure
 
     def _tell_of_files(self) -> None:
         error = self.files.take_close_error()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from ..errors import TbasyncError, WriterStalledError
+from ..files.event_file import FileNames
+from ..files.interface import Files
+from ..files.remote import RemoteFiles
 from ..files.runs import RunFiles
+from ..files.store import Store
 from . import process
 from .faults import Faults, describe
-from .items import Barrier, summaries_of
+from .items import Barrier, Task, summaries_of
 from .loop import Loop
 from .options import Options, check_timeout
 from .output import Output
@@ -57,6 +62,8 @@ class Pipeline:
         )
         self._abandoned = False
         self._build()
+        if options.remote is not None:
+            process.flush_before_threads_end()
         if lazy:
             process.reset_in_children(self)
         else:
@@ -64,7 +71,10 @@ class Pipeline:
             process.register(self)
 
     def _open(self, purge_step: int | None) -> None:
-        self._files.open_main(purge_step)
+        if self.options.remote is None:
+            self._files.open_main(purge_step)
+        elif purge_step is not None:  # the store is the writer thread's affair
+            self.purge(purge_step)
 
     def _build(self) -> None:
         options = self.options
@@ -89,9 +99,19 @@ class Pipeline:
         self.closed = True
         process.forget(self)
 
-    def _make_files(self) -> RunFiles:
-        options = self.options
-        return RunFiles(options.log_dir, options.filename_suffix, options.anchor)
+    def _make_files(self) -> Files:
+        options, remote = self.options, self.options.remote
+        if remote is None:
+            return RunFiles(options.log_dir, FileNames(options.filename_suffix), options.anchor)
+        return RemoteFiles(
+            options.log_dir,
+            options.filename_suffix,
+            Store(options.log_dir, remote.storage_options),
+            segment_seconds=remote.flush_secs,
+            segment_bytes=remote.segment_bytes,
+            spool_bytes=remote.spool_bytes,
+            spool_dir=remote.spool_dir,
+        )
 
     # -- what the queue asks of its host -------------------------------------------------------------------
 
@@ -126,6 +146,24 @@ class Pipeline:
         why = describe(error) if error else "the writer thread does not get on"
         message = f"summaries are dropped, for the queue is full and {why}; stats().dropped counts them"
         self._faults.failed("dropped", message, error or TbasyncError(message), summaries)
+
+    # -- what is done in its turn --------------------------------------------------------------------------
+
+    def submit(self, function: Callable[[], object]) -> None:
+        """Has the worker do something in its turn, however full the queue is."""
+        self.queue.append(Task(function))
+        if len(self.queue.items) > self.queue.limit:
+            self.ring()
+
+    def purge(self, step: int) -> None:
+        """Hides what was pushed before from a step on; see `SummaryWriter.purge`."""
+        now = time.time()
+        self.submit(lambda: self._worker.purge(now, step))
+
+    def reset(self, tag: str) -> None:
+        """Hides what was pushed before under a scalar's tag; see `SummaryWriter.reset`."""
+        now = time.time()
+        self.submit(lambda: self._worker.reset(now, tag))
 
     # -- barriers ------------------------------------------------------------------------------------------
 
@@ -226,6 +264,11 @@ class Pipeline:
         self._abandoned = True
         self.ask_to_close(None)
 
+    @property
+    def spool(self) -> str | None:
+        """Where what a remote store lacks is; None for local files, or if there is nothing."""
+        return self._files.spool
+
     def on_worker_thread(self) -> bool:
         """Whether the caller is this pipeline's own writer thread."""
         return self._thread.is_me()
@@ -276,6 +319,7 @@ class Pipeline:
             bytes_written=self._files.bytes_written,
             nonfinite=worker.nonfinite,
             write_errors=output.write_errors,
+            unsent=self._files.unsent,
             last_error=None if error is None else describe(error),
         )
 

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,8 @@ _started: set[Pipeline] = set()
 _all: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _kept: list[object] = []
 _LATE = "not everything reached {!r} in time"
+_SPOOLED = "{}; what it lacks is in event files in {!r}"
+_flushes_early = False
 _exiting = False
 _children_end_by: int | None = None  # the process whose multiprocessing finalizers include ours
 
@@ -89,13 +92,13 @@ def close_at_exit(pipeline: Pipeline) -> None:
 def _close(pipeline: Pipeline, seconds: float) -> None:
     with _complaining():
         if not pipeline.close(seconds):
-            _complain(_LATE.format(pipeline.options.log_dir))
+            _complain(_late(pipeline))
 
 
 def _finish(pipeline: Pipeline, barrier: Barrier | None, deadline: float) -> None:
     with _complaining():
         if barrier is not None and not pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic())):
-            _complain(_LATE.format(pipeline.options.log_dir))
+            _complain(_late(pipeline))
         pipeline.raise_failures()
 
 
@@ -107,12 +110,46 @@ def _complaining() -> Iterator[None]:
         _complain(str(error))
 
 
+def flush_before_threads_end() -> None:
+    """Has writers to remote stores flushed while the stores' clients still work.
+
+    concurrent.futures ends its threads, and asyncio's executor with them, before atexit's handlers are called: a
+    client cannot even resolve a name then. Of what `threading` calls at that point, the last registered is first.
+    """
+    global _flushes_early
+    if _flushes_early:
+        return
+    _flushes_early = True
+    import concurrent.futures.thread  # noqa: F401 - which registers its own end, to come after ours
+
+    register_end = getattr(threading, "_register_atexit", None)
+    if register_end is not None:
+        with contextlib.suppress(RuntimeError):  # it is too late already
+            register_end(_flush_remote)
+
+
+def _flush_remote() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    remote = [pipeline for pipeline in _started.copy() if pipeline.options.remote is not None]
+    asked = [(pipeline, pipeline.ask_to_flush()) for pipeline in remote]
+    for pipeline, barrier in asked:
+        if barrier is not None:
+            # What goes wrong is told when the writer is closed, soon after.
+            with contextlib.suppress(Exception):
+                pipeline.wait_for(barrier, max(0.0, deadline - time.monotonic()))
+
+
 def flush_all() -> None:
     """Flushes what is running, within `EXIT_SECONDS` each; for a process that is about to end otherwise."""
     for pipeline in _started.copy():
         # The process ends by its own will and is not to be held up by what it was about to leave undone.
         with contextlib.suppress(Exception):
             pipeline.flush(EXIT_SECONDS)
+
+
+def _late(pipeline: Pipeline) -> str:
+    message = _LATE.format(pipeline.options.log_dir)
+    return message if pipeline.spool is None else _SPOOLED.format(message, pipeline.spool)
 
 
 def _complain(message: str) -> None:

@@ -62,7 +62,8 @@ class Stats:
         worker_cpu_seconds: CPU time of the writer thread.
         bytes_written: bytes handed to the operating system.
         nonfinite: NaN and infinite elements left out of histograms.
-        write_errors: writes that failed, each retry counted.
+        write_errors: writes that failed, each retry counted; uploads to a remote store included.
+        unsent: summaries among the written ones that wait, in files, for a remote store to take them.
         last_error: the latest failure as text, or None.
         reductions: with `reduce=`, what passed between the ranks; else None. On a rank that only sends,
             `written` counts what has been handed on.
@@ -84,5 +85,6 @@ class Stats:
     bytes_written: int = 0
     nonfinite: int = 0
     write_errors: int = 0
+    unsent: int = 0
     last_error: str | None = None
     reductions: Reductions | None = None

@@ -27,7 +27,6 @@ from typing import TypeAlias
 from . import process
 from .queue import PushQueue
 
-
 # Who has taken the claim, and the permit of the worker that is to be started with it.
 _Ticket: TypeAlias = "tuple[int, threading.Lock]"
 _KEY = 0

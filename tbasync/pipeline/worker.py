@@ -9,8 +9,10 @@ from itertools import repeat
 from typing import Any, Protocol, cast
 
 from ..encode.result import Encoded
+from ..encode.scalar import described_scalar, scalar_tensor
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
+from ..wire.restart import hide_event, purge_events, reset_events
 from ..wire.scalars import ScalarEncoder, scalar_record
 from .deferred import Deferred
 from .device import prefetch
@@ -27,6 +29,10 @@ _PIECE = 1024
 # have it again before a waiting one has woken, and that one waits out CPython's switch interval of 5 ms.
 _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
+
+# Scalars whose series `purge()` can hide in TensorBoard's data server, in each run: a job that makes up tags
+# without end must not grow the memory of them without end.
+_MOST_KNOWN_TAGS = 32_768
 
 
 class Columns:
@@ -106,6 +112,7 @@ class Worker:
         self._faults = faults
         self._scalars = ScalarEncoder()
         self._columns: dict[str | None, Columns] = {}
+        self._known: dict[str | None, set[str]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
@@ -225,6 +232,7 @@ class Worker:
             elif isinstance(item, EndRun):
                 self._output.write()
                 self._output.end(cast(str, item.run))
+                self._known.pop(item.run, None)
         finally:
             self._queue.release(item)
         self._rest_if_due()
@@ -251,7 +259,12 @@ class Worker:
         self._encode_gathered()
         if not self._output.write():
             return False
-        failure = self._output.fsync() if barrier.fsync else None
+        failure = self._output.deliver()
+        if failure is not None and barrier.last:
+            self._output.wait_for_store()
+            return False
+        if failure is None and barrier.fsync:
+            failure = self._output.fsync()
         if barrier.last:
             barrier.failure = failure
         else:
@@ -271,6 +284,8 @@ class Worker:
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
             self._fail(_kind(item), item.tag, error, item.summaries)
             return
+        if item.encode in (described_scalar, scalar_tensor):
+            self._know(item.run, (item.tag,))
         self.nonfinite += encoded.nonfinite
         self._tell(item, encoded)
         self._output.add(item.run, data, item.summaries)
@@ -323,6 +338,7 @@ class Worker:
             for place, row in enumerate(zip(*arguments, strict=True)):
                 self._encode_one(run, *row, summaries=int(place < summaries))
         else:
+            self._know(run, columns.tags)
             self._output.add(run, records, summaries)
 
     def _encode_one(
@@ -333,7 +349,27 @@ class Worker:
         except Exception as error:
             self._fail("scalar", tag, error, summaries)
         else:
+            self._know(run, (tag,))
             self._output.add(run, records, summaries)
+
+    def _know(self, run: str | None, tags: Iterable[str]) -> None:
+        known = self._known.get(run)
+        if known is None:
+            known = self._known[run] = set()
+        if len(known) < _MOST_KNOWN_TAGS:
+            known.update(tags)
+
+    def purge(self, wall_time: float, step: int) -> None:
+        """Hides what the run, and the sub-runs that scalars were logged to, hold from a step on."""
+        for run in dict.fromkeys((None, *self._known)):
+            hidden = [hide_event(wall_time, tag, step) for tag in self._known.get(run, ())]
+            self._output.add(run, b"".join(map(record, [*purge_events(wall_time, step), *hidden])), 0)
+
+    def reset(self, wall_time: float, tag: str) -> None:
+        """Hides a scalar's series, in the run and in the sub-runs that it was logged to."""
+        records = b"".join(map(record, reset_events(wall_time, tag)))
+        for run in [run for run, known in self._known.items() if tag in known] or [None]:
+            self._output.add(run, records, 0)
 
     def _rest_if_due(self) -> None:
         self.beats += 1

@@ -8,7 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 
-from ..pipeline.items import Barrier, Task
+from ..pipeline.items import Barrier
 from ..pipeline.options import Options
 from ..pipeline.pipeline import Pipeline
 from ..pipeline.stats import Reductions, Stats
@@ -126,12 +126,6 @@ class ReducingPipeline(Pipeline):
         if self._exchanges():
             self._exchange.retire()
         super()._ended()
-
-    def _submit(self, function: Callable[[], object]) -> None:
-        """Has the worker do something in its turn, however full the queue is."""
-        self.queue.append(Task(function))
-        if len(self.queue.items) > self.queue.limit:
-            self.ring()
 
     # -- closing -------------------------------------------------------------------------------------------
 

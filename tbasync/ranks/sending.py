@@ -66,7 +66,7 @@ class SendingPipeline(ReducingPipeline):
     def _ask_exchange_to_end(self, closing: Closing) -> None:
         """Has the worker send the exchange home, after all that was pushed before the close."""
         end = self._end_when(closing, lambda: True)
-        self._submit(lambda: self._exchange.finish(end))
+        self.submit(lambda: self._exchange.finish(end))
 
     def wait_for(self, barrier: Barrier, timeout: float | None) -> bool:
         """Waits for a barrier; what could not be handed over by the last one is lost, and said."""

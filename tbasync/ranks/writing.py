@@ -38,7 +38,7 @@ class WritingPipeline(ReducingPipeline):
             with self._telling:  # or it could come after the last barrier, and start the next worker
                 if not self._deaf:
                     self._told += 1
-                    self._submit(lambda: self._take(blocks))
+                    self.submit(lambda: self._take(blocks))
 
     def keeps_up(self) -> bool:
         """Whether the worker has taken what was heard before."""
@@ -68,7 +68,7 @@ class WritingPipeline(ReducingPipeline):
             return super().flush(timeout, fsync=fsync)
         patience = Patience(timeout, self.team.timeout)
         reached = self._exchange.sync(patience.for_others())
-        self._submit(self._write_everything)
+        self.submit(self._write_everything)
         passed = super().flush(patience.left(), fsync=fsync)
         if not reached and timeout is None:
             raise WriterStalledError(
@@ -80,7 +80,7 @@ class WritingPipeline(ReducingPipeline):
     def _ask_exchange_to_end(self, closing: Closing) -> None:
         """Lets the other ranks finish: until they have nothing more to say, or the time is over."""
         self._drained = False
-        self._submit(self._drain)
+        self.submit(self._drain)
         self._exchange.finish(self._end_when(closing, self._settled))
 
     def _drain(self) -> None:
@@ -106,7 +106,7 @@ class WritingPipeline(ReducingPipeline):
                 f"nothing has been heard of the ranks {_some(unmet)}, so nothing of theirs is in the "
                 "reductions; with reduce= every rank must construct the writer, and as many of them",
             )
-        self._submit(self._write_everything)
+        self.submit(self._write_everything)
 
     def stats(self) -> Stats:
         """The counters now."""

@@ -13,11 +13,10 @@ from .message import delimited, key, varint
 FILE_VERSION = b"brain.Event:2"
 
 # Field numbers of what an event may carry.
-_FILE_VERSION, GRAPH_DEF, SUMMARY, SESSION_LOG, TAGGED_RUN_METADATA, SOURCE_METADATA = 3, 4, 5, 7, 8, 10
+FILE_VERSION_FIELD, GRAPH_DEF, SUMMARY, SESSION_LOG, TAGGED_RUN_METADATA, SOURCE_METADATA = 3, 4, 5, 7, 8, 10
 
 _WALL_TIME = struct.Struct("<Bd")
 _STEP_KEY = key(2, 0)
-_SESSION_START = key(1, 0) + varint(1)  # SessionLog.status = START
 
 
 def event(wall_time: float, step: int, field: int, payload: bytes) -> bytes:
@@ -38,17 +37,5 @@ def event(wall_time: float, step: int, field: int, payload: bytes) -> bytes:
 def first_event(wall_time: float) -> bytes:
     """The event that opens every event file: the format's version and who writes it."""
     writer = delimited(1, b"tbasync")
-    version = event(wall_time, 0, _FILE_VERSION, FILE_VERSION)
+    version = event(wall_time, 0, FILE_VERSION_FIELD, FILE_VERSION)
     return version + delimited(SOURCE_METADATA, writer)
-
-
-def purge_events(wall_time: float, step: int) -> list[bytes]:
-    """The two events that make TensorBoard hide everything it has read from `step` on.
-
-    Readers of format 1 look at the version's step, readers of format 2 at the session's start
-    (tensorboard/backend/event_processing/plugin_event_accumulator.py), so both are written.
-    """
-    return [
-        event(wall_time, step, _FILE_VERSION, FILE_VERSION),
-        event(wall_time, step, SESSION_LOG, _SESSION_START),
-    ]

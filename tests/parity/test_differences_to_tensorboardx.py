@@ -178,7 +178,11 @@ def test_purging_once(tmp_path: Path) -> None:
         writer.add_scalar("s", 1.0, 4)
         writer.close()
         counts.append(sum(event.HasField("session_log") for event in events(tmp_path / name)))
-    assert counts == [2, 1]
+    assert counts == [2, 2]  # tensorboardX's one in each of two files; both of ours are of one purge
+    assert len(list((tmp_path / "ours").iterdir())) == 2
+    session_start = b"\x3a\x02\x08\x01"  # field 7 of an event: SessionLog.status = START
+    purging = [session_start in path.read_bytes() for path in sorted((tmp_path / "ours").iterdir())]
+    assert purging == [True, False]
 
 
 def test_the_global_writer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

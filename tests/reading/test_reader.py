@@ -308,6 +308,11 @@ happenings = st.one_of(
     st.builds(scalar, st.sampled_from("ab"), st.floats(0, 1, width=32), steps),
     st.builds(scalar, st.sampled_from("ab"), st.floats(0, 1, width=32), steps),
     st.builds(session_start, st.integers(0, 12)),
+    st.builds(
+        lambda tags, step: event(step, 1.0, delimited(5, *(value(tag, b"") for tag in tags))),
+        st.text("ab", min_size=1, max_size=3),
+        steps,
+    ),
     st.sampled_from(
         [version(), version(text=b"brain.Event:1"), event(3, 1.0), event(5, 1.0, delimited(4, b"g"))]
     ),

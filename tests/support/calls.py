@@ -118,7 +118,7 @@ def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], objec
         pytest.importorskip("onnx")
     # A file writer's method of the same name takes a graph that is made already.
     special = name in EXTRA and isinstance(target, SummaryWriter)
-    extra = EXTRA[name](Path(target.get_logdir())) if special else {}
+    extra = EXTRA[name](Path(target.get_logdir().removeprefix("file://"))) if special else {}
     wanted = [
         parameter.name
         for parameter in inspect.signature(method).parameters.values()

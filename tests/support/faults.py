@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tbasync import LoggingError, SummaryWriter, TbasyncError, WriterStalledError
+from tbasync.files.store import Store
 from tbasync.pipeline import pipeline as pipeline_module
 from tbasync.pipeline.worker import Worker
 from tbasync.wire.scalars import ScalarEncoder
@@ -28,11 +29,13 @@ class Fault:
         waiting: what `flush()` and `close()` do under it: True, or the error that they raise.
         in_haste: what they do with a timeout of a moment; False is "not yet".
         options: how the writer is to be made.
+        remote: whether its directory is to be a store's.
     """
 
     waiting: bool | type[Exception] = True
     in_haste: tuple[bool | type[Exception], ...] = (True, False)
     options: dict[str, Any] = {}  # noqa: RUF012
+    remote = False
 
     def __init__(self, writer: SummaryWriter, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writer = writer
@@ -247,6 +250,55 @@ class NoMoreHandles(Fault):
         self.writer.add_scalar("t", 1.0, 1)
 
 
+class StoreAway(Fault):
+    """A store that refuses every upload: what is written waits in the spool."""
+
+    waiting = LoggingError
+    in_haste = (LoggingError, False)
+    remote = True
+
+    def strike(self) -> None:
+        def put(store: Store, source: str, path: str, *, again: bool = False) -> None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+        assert self.writer.flush(30)
+        self.monkeypatch.setattr(Store, "put", put)
+        self.writer.add_scalar("t", 1.0, 1)
+
+
+class StoreAwayAndSpoolFull(StoreAway):
+    """The same, with room in the spool for nothing more."""
+
+    options = {"spool_bytes": 1}  # noqa: RUF012
+
+    def strike(self) -> None:
+        super().strike()
+        self.writer.add_scalar("t", 1.0, 2)
+
+
+class StoreHangs(Fault):
+    """An upload that does not return."""
+
+    waiting = WriterStalledError
+    in_haste = (False,)
+    remote = True
+
+    def strike(self) -> None:
+        self.healed = threading.Event()
+        real = Store.put
+
+        def put(store: Store, source: str, path: str, *, again: bool = False) -> None:
+            self.healed.wait(60)
+            real(store, source, path, again=again)
+
+        self.monkeypatch.setattr(Store, "put", put)
+        self.writer.add_scalar("t", 1.0, 1)
+
+    def heal(self) -> None:
+        self.healed.set()
+        super().heal()
+
+
 FAULTS: list[type[Fault]] = [
     KilledWhileIdle,
     KilledAtWork,
@@ -262,6 +314,9 @@ FAULTS: list[type[Fault]] = [
     FsyncFails,
     NoMoreThreads,
     NoMoreHandles,
+    StoreAway,
+    StoreAwayAndSpoolFull,
+    StoreHangs,
 ]
 
 

@@ -191,14 +191,14 @@ def _pixels(file: bytes) -> NDArray[np.uint8]:
 
 @contextmanager
 def tensorboard(
-    log_dir: Path, *, fast: bool = True, reload_seconds: int = 1, within: Path | None = None
+    log_dir: Path | str, *, fast: bool = True, reload_seconds: int = 1, within: Path | None = None
 ) -> Iterator[TensorBoard]:
     """TensorBoard on `log_dir`, on a free port of loopback; it and its data server are gone afterwards.
 
     A relative `log_dir` counts from the folder `within`; TensorBoard's pages show it as it is given.
 
     `fast` chooses its reader of event files: the data server in Rust, its default where that is installed, or
-    the one in Python. Both read anew every `reload_seconds`.
+    the one in Python. Both read anew every `reload_seconds`. A URL is given as a str.
     """
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(log_dir)]
     command += ["--host", "127.0.0.1", "--port", "0", "--reload_interval", str(reload_seconds)]

@@ -25,6 +25,8 @@ def log(directory: Path) -> None:
         writer.add_onnx_graph(Path("model.onnx"))
         writer.add_hparams({"lr": 0.1}, {"accuracy": 0.9}, "tensorboardX's name", 3)
         writer.add_hparams({"lr": 0.1, "adam": True}, {"accuracy": 0.9}, same_run=True)
+        writer.purge(np.int64(3))
+        writer.reset("loss")
         assert_type(writer.flush(timeout=1.0, fsync=True), bool)
         assert_type(writer.stats().written, int)
         assert_type(writer.get_logdir(), str)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tbasync.proto import Event, SessionLog, SourceMetadata, Summary
 from tbasync.wire import crc, record
-from tbasync.wire.event import FILE_VERSION, SUMMARY, event, first_event, purge_events
+from tbasync.wire.event import FILE_VERSION, SUMMARY, event, first_event
 from tbasync.wire.message import delimited, key, varint
+from tbasync.wire.restart import purge_events
 
 from ..support.plain_reader import masked, split
 
@@ -51,8 +52,9 @@ def test_the_first_event_names_version_and_writer() -> None:
 
 @pytest.mark.parametrize("step", [0, 1, -5, 2**63 - 1])
 def test_purge_events_speak_to_both_formats_readers(step: int) -> None:
-    """The version's step and a session's start."""
-    version, session = map(Event.FromString, purge_events(12.5, step))
+    """The version's step and a session's start, twice: TensorBoard takes the first in a run for its beginning."""
+    version, session, again = map(Event.FromString, purge_events(12.5, step))
+    assert session == again
     assert version == Event(wall_time=12.5, step=step, file_version=FILE_VERSION.decode())
     assert session == Event(wall_time=12.5, step=step, session_log=SessionLog(status=SessionLog.START))
 
