@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from ..encode.result import Encoded
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
-from ..wire.scalars import ScalarEncoder, scalar_record
+from ..wire.scalars import ScalarEncoder, Series, scalar_record
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
@@ -30,12 +30,15 @@ _REST_SECONDS = 50e-6
 
 
 class Columns:
-    """Scalars of one run on their way to the file: four columns, in the order of their pushes."""
+    """Scalars of one run on their way to the file: four columns, in the order of their pushes.
+
+    The tags are of type `Series`; of a writer that reduces over ranks, which `tbasync.summary` does not take, str.
+    """
 
     __slots__ = ("steps", "tags", "values", "wall_times")
 
     def __init__(self) -> None:
-        self.tags: list[str] = []
+        self.tags: list[Any] = []
         self.values: list[float] = []
         self.steps: list[int] = []
         self.wall_times: list[float] = []
@@ -285,7 +288,7 @@ class Worker:
                 "nonfinite", message + "infinite; stats().nonfinite counts these and further ones"
             )
 
-    def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
+    def _fail(self, kind: str, tag: Series, error: BaseException, summaries: int = 1) -> None:
         self.failed += summaries
         message = f"the {kind} {tag!r} could not be logged: {describe(error)}"
         self._faults.failed((kind, type(error)), message, error, summaries)
@@ -326,7 +329,7 @@ class Worker:
             self._output.add(run, records, summaries)
 
     def _encode_one(
-        self, run: str | None, tag: str, value: float, step: int, wall_time: float, *, summaries: int
+        self, run: str | None, tag: Series, value: float, step: int, wall_time: float, *, summaries: int
     ) -> None:
         try:
             records = scalar_record(tag, value, step, wall_time)
