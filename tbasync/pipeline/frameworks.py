@@ -46,7 +46,7 @@ def freeze_foreign(value: Any, name: str, copy: bool) -> Array | Deferred | None
     if jax is not None and isinstance(value, getattr(jax, "Array", ())):
         return _freeze_jax(jax, value, name)
     tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Tensor", ())):
+    if tensorflow is not None and isinstance(value, _tensorflow_types(tensorflow)):
         return _freeze_tensorflow(value, name)
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(value, getattr(cupy, "ndarray", ())):
@@ -142,7 +142,13 @@ def _freeze_jax(jax: Any, value: Any, name: str) -> Array | Deferred:
     return Fetched(lambda: np.asarray(value), value.shape, np.dtype(value.dtype))
 
 
+def _tensorflow_types(tensorflow: Any) -> tuple[type, ...]:
+    return tuple(getattr(tensorflow, kind) for kind in ("Tensor", "Variable") if hasattr(tensorflow, kind))
+
+
 def _freeze_tensorflow(value: Any, name: str) -> Deferred:
+    if hasattr(value, "read_value"):  # a variable
+        value = value.read_value()
     if not hasattr(value, "numpy"):
         raise TypeError(f"{name} is a symbolic tensor and has no value; log outside of tf.function")
     return Fetched(value.numpy, tuple(value.shape), np.dtype(value.dtype.as_numpy_dtype))

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from ..encode.result import Encoded
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
-from ..wire.scalars import ScalarEncoder, Series, scalar_record
+from ..wire.scalars import ScalarEncoder, Series, scalar_record, tag_of
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
@@ -288,7 +288,7 @@ class Worker:
                 "nonfinite", message + "infinite; stats().nonfinite counts these and further ones"
             )
 
-    def _fail(self, kind: str, tag: Series, error: BaseException, summaries: int = 1) -> None:
+    def _fail(self, kind: str, tag: str, error: BaseException, summaries: int = 1) -> None:
         self.failed += summaries
         message = f"the {kind} {tag!r} could not be logged: {describe(error)}"
         self._faults.failed((kind, type(error)), message, error, summaries)
@@ -334,7 +334,7 @@ class Worker:
         try:
             records = scalar_record(tag, value, step, wall_time)
         except Exception as error:
-            self._fail("scalar", tag, error, summaries)
+            self._fail("scalar", tag_of(tag), error, summaries)
         else:
             self._output.add(run, records, summaries)
 

@@ -13,7 +13,7 @@ from ..encode.v2_value import check_description, metadata
 from ..errors import TbasyncError
 from ..pipeline.deferred import Deferred
 from ..pipeline.freeze import freeze_scalar
-from ..proto import SummaryMetadata
+from ..proto import Summary, SummaryMetadata
 from ..wire.event import GRAPH_DEF, SUMMARY
 from ._freeze import Strings, first_items, freeze_count, freeze_numbers, freeze_strings, freeze_tensor
 from ._state import recording, tag_of
@@ -207,7 +207,7 @@ def write_raw_pb(tensor: Any, step: Any = None, name: str | None = None) -> bool
     """Logs serialized `Summary` messages.
 
     Args:
-        tensor: the bytes of one, or several in a list or an array.
+        tensor: the bytes of one, or of several in a list or an array, which become one.
         step, name: as for `write`.
 
     Returns, Raises:
@@ -220,8 +220,7 @@ def write_raw_pb(tensor: Any, step: Any = None, name: str | None = None) -> bool
     if strings is None:
         raise TypeError(f"tensor must be bytes, or hold bytes, got {type(tensor).__name__}: {tensor!r}")
     writer, number = target
-    for summary in strings.values:
-        writer._push_event(number, SUMMARY, summary)
+    writer._push_event(number, SUMMARY, _message(Summary, b"".join(strings.values), "tensor"))
     return True
 
 
@@ -278,8 +277,13 @@ def _serialized(metadata: Any) -> bytes:
         raise TypeError(
             f"metadata must be a SummaryMetadata message or its bytes, got {type(metadata).__name__}"
         )
+    return _message(SummaryMetadata, data, "metadata")
+
+
+def _message(kind: Any, data: bytes, name: str) -> bytes:
+    """`data`, if it is a message of this kind; what is not would cost the reader of the file the whole event."""
     try:
-        SummaryMetadata.FromString(data)
+        kind.FromString(data)
     except Exception as error:
-        raise ValueError(f"metadata holds no SummaryMetadata message: {error}") from error
+        raise ValueError(f"{name} holds no {kind.DESCRIPTOR.name} message: {error}") from error
     return data

@@ -21,7 +21,7 @@ class _State(threading.local):
     writer: SummaryWriter | None = None
     step: Any = None
     recording: bool | Callable[[], Any] | None = None
-    scope = ""  # the names of the enclosing summary_scopes, joined by slashes
+    scope = ""  # the names of the enclosing summary_scopes, each with a slash behind it
 
 
 state = _State()
@@ -108,10 +108,10 @@ def summary_scope(
     tag = tag_of(name, default_name)
     outer, cleaned = state.scope, _ILLEGAL.sub("", name or default_name) or default_name
     # As in tf.name_scope, a name that ends with a slash is a whole scope, whatever encloses it.
-    inner = cleaned.rstrip("/") if cleaned.endswith("/") else f"{outer}/{cleaned}" if outer else cleaned
-    state.scope = inner
+    state.scope = cleaned if cleaned.endswith("/") else f"{outer}{cleaned}/"
+    around = _tensorflows_scope()
     try:
-        yield tag, f"{_prefix()}/"
+        yield tag, f"{around}/{state.scope}" if around else state.scope
     finally:
         state.scope = outer
 
@@ -125,15 +125,14 @@ def tag_of(name: str | None, default_name: str) -> str:
     name = name or default_name
     if not isinstance(name, str):
         raise TypeError(f"name must be a str, got {type(name).__name__}: {name!r}")
-    prefix = _prefix()
+    prefix = "/".join(filter(None, (_tensorflows_scope(), state.scope.rstrip("/"))))
     return f"{prefix}/{name}" if prefix else name
 
 
-def _prefix() -> str:
-    """The enclosing scopes: those of `tf.name_scope`, in a program that uses TensorFlow, before our own."""
-    tensorflow = sys.modules.get("tensorflow")
-    scope = getattr(tensorflow, "get_current_name_scope", str)()
-    return "/".join(filter(None, (scope, state.scope)))
+def _tensorflows_scope() -> str:
+    """The scopes of `tf.name_scope`, in a program that uses TensorFlow; they are taken to enclose our own."""
+    scope = getattr(sys.modules.get("tensorflow"), "get_current_name_scope", str)
+    return str(scope())
 
 
 def recording(step: Any) -> tuple[SummaryWriter, int] | None:
@@ -145,7 +144,7 @@ def recording(step: Any) -> tuple[SummaryWriter, int] | None:
     Raises:
         TypeError, ValueError: the step is no integer of 64 bits, or there is none and one is needed.
     """
-    number = None if step is None else freeze_step(step, "step")
+    number = None if step is None else _number(step)
     writer = state.writer
     if writer is None or not writer.writes or (state.recording is not None and not should_record_summaries()):
         return None
@@ -155,5 +154,14 @@ def recording(step: Any) -> tuple[SummaryWriter, int] | None:
                 "no step is set: pass one as step=, or set a default by tbasync.summary.experimental.set_step() "
                 "or as_default(step=)"
             )
-        number = freeze_step(state.step, "step")
+        number = _number(state.step)
     return writer, number
+
+
+def _number(step: Any) -> int:
+    try:
+        return freeze_step(step, "step")
+    except TypeError:
+        if not hasattr(step, "numpy"):  # variables of TensorFlow and Keras are no integers of themselves
+            raise
+        return freeze_step(step.numpy(), "step")

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from crc32c import crc32c
 
+from ..proto import Summary
 from .crc import contributions, mask
 from .event import SUMMARY, event
 from .message import delimited
@@ -76,6 +77,14 @@ def float32(value: float) -> bytes:
     with np.errstate(all="ignore"):
         packed: bytes = np.float32(value).astype("<f4").tobytes()
         return packed
+
+
+def tag_of(series: Series) -> str:
+    """The tag of a series."""
+    if isinstance(series, str):
+        return series
+    tag: str = Summary.FromString(series + bytes(_VALUE_SIZE)).value[0].tag
+    return tag
 
 
 class _Templates:
