@@ -99,7 +99,7 @@ def _counts(elements: NDArray[Any], low: float, high: float, buckets: int) -> ND
     for piece in _finite_pieces(elements):
         with np.errstate(all="ignore"):  # of subnormal values the width may be 0
             places = np.floor((piece * half - low * half) / width)
-        np.fmin(places, buckets - 1, out=places)
-        np.fmax(places, 0, out=places)  # of NaN, which is 0 / 0, too
+        np.fmax(places, 0, out=places)  # of NaN, which is 0 / 0, and 0, fmax gives 0
+        np.minimum(places, buckets - 1, out=places)
         counts += np.bincount(places.astype(np.intp), minlength=buckets)
     return counts
