@@ -18,7 +18,7 @@ from ._domains import Discrete, Domain, HParam, IntInterval, Metric, RealInterva
 from ._summaries import hparams, hparams_config, hparams_config_pb, hparams_pb
 
 if TYPE_CHECKING:
-    KerasCallback: Any
+    from ..integrations.keras_hparams import KerasCallback
 
 __all__ = [
     "Discrete",
@@ -37,7 +37,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "KerasCallback":
-        from ..integrations.keras_hparams import callback_class
+        from ..integrations.keras_hparams import KerasCallback
 
-        return callback_class()
+        return KerasCallback
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

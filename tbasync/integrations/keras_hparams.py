@@ -4,49 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
+
+import keras
 
 from ..hparams._summaries import hparams, hparams_pb, session_end
 from ..summary import SummaryWriter, create_file_writer
 from ..writer import SummaryWriter as CoreWriter
 
 
-@cache
-def callback_class() -> type:
-    """The class `tbasync.hparams.KerasCallback`; imports Keras."""
-    import keras
-
-    class KerasCallback(_Trial, keras.callbacks.Callback):  # type: ignore[misc]
-        __doc__ = _Trial.__doc__
-
-        def __init__(self, writer: Any, hparams: Mapping[Any, Any], trial_id: str | None = None) -> None:
-            keras.callbacks.Callback.__init__(self)
-            _Trial.__init__(self, writer, hparams, trial_id)
-
-    KerasCallback.__module__ = "tbasync.hparams"
-    KerasCallback.__qualname__ = "KerasCallback"
-    return KerasCallback
-
-
-class _Trial:
+class KerasCallback(keras.callbacks.Callback):
     """Logs the hyperparameters of one `model.fit()`, and that it has ended.
 
-    The values are logged when the training begins, with the time at which it does. A callback serves one
-    training.
-
-    Args:
-        writer: a writer of `tbasync.summary`, a `tbasync.SummaryWriter`, or the directory of the trial, in
-            which an event file is made, complete when the training has ended.
-        hparams: as for `tbasync.hparams.hparams`.
-        trial_id: names the trial; None is a hash of the values.
-
-    Raises:
-        TypeError: `writer` is none of these, or a value of `hparams` is of an unknown type.
-        ValueError: two values have one name.
+    The values are logged when the training begins, with the time at which it does. A callback serves one training.
     """
 
     def __init__(self, writer: Any, hparams: Mapping[Any, Any], trial_id: str | None = None) -> None:
+        """Takes what is to be logged.
+
+        Args:
+            writer: a writer of `tbasync.summary`, a `tbasync.SummaryWriter`, or the directory of the trial, in
+                which an event file is made, complete when the training has ended.
+            hparams: as for `tbasync.hparams.hparams`.
+            trial_id: names the trial; None is a hash of the values.
+
+        Raises:
+            TypeError: `writer` is none of these, or a value of `hparams` is of an unknown type.
+            ValueError: two values have one name.
+        """
+        super().__init__()
         self._hparams = dict(hparams)
         self._trial_id = trial_id
         hparams_pb(self._hparams, trial_id)  # what is wrong with them is told before the training
@@ -57,7 +43,7 @@ class _Trial:
         """Logs the values.
 
         Raises:
-            RuntimeError: the callback has served a training before.
+            RuntimeError: the callback has served a training already.
         """
         with self._current().as_default():
             hparams(self._hparams, self._trial_id)
