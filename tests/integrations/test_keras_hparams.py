@@ -155,7 +155,7 @@ def test_a_script_written_for_tensorflow(tmp_path: Path) -> None:
 
     with tensorboard(tmp_path) as board:
         board.wait_for(lambda: len(board.runs()) == 7)
-        board.wait_for(lambda: len(board.sessions()) == 4)
+        board.wait_for(lambda: sum("accuracy" in session["metrics"] for session in board.sessions()) == 4)
         rates = [(0, 0.001), (1, 0.003), (2, 0.004)]
         assert board.scalars("metrics", "Learning Rate") == [(step, np.float32(rate)) for step, rate in rates]
         assert len(board.texts("metrics", "note")) == 1

@@ -19,20 +19,25 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 DESCRIPTIONS = st.none() | st.text(st.characters(codec="utf-8"), max_size=12)
 STEPS = st.integers(-(2**63), 2**63 - 1)
 FLOAT32 = st.floats(width=32, allow_nan=False)
-# TensorFlow keeps Python's numbers it has met, by value, and so takes -0.0 for 0.0.
-PYTHON_FLOAT = FLOAT32.map(lambda value: value + 0.0)
+# TensorFlow keeps the single numbers it has met, by value, and so may take -0.0 for 0.0.
+NUMBERS = FLOAT32.map(lambda value: value + 0.0)
+
+
+def without_minus_zero(data: Any) -> Any:
+    """The same numbers, with 0.0 for -0.0."""
+    return data + data.dtype.type(0) if data.dtype.kind in "fc" else data
 
 
 @examples(60)
-@given(NAMES, PYTHON_FLOAT | st.integers(-(2**31), 2**31 - 1) | st.booleans(), STEPS, DESCRIPTIONS)
+@given(NAMES, NUMBERS | st.integers(-(2**31), 2**31 - 1) | st.booleans(), STEPS, DESCRIPTIONS)
 def test_scalar(name: str, data: float, step: int, description: str | None) -> None:
     """Any number, name, step and description give the same message."""
     assert_same(lambda summary: summary.scalar(name, data, step=step, description=description))
 
 
-@pytest.mark.parametrize("data", [math.nan, math.inf, -math.inf, np.float32(-0.0), 1e-45, 2**40])
+@pytest.mark.parametrize("data", [math.nan, math.inf, -math.inf, 1e-45, 2**40])
 def test_unusual_scalars(data: float) -> None:
-    """NaN, infinities, the negative zero and subnormal numbers."""
+    """NaN, infinities, subnormal numbers and integers beyond 32 bits."""
     assert_same(lambda summary: summary.scalar("x", data, 1))
 
 
@@ -71,7 +76,7 @@ ARRAYS = hnp.arrays(
 def test_histogram(data: Any, buckets: int | None, description: str | None) -> None:
     """Edges and counts are the same to the last bit, for finite values of every dtype and shape."""
     with np.errstate(all="ignore"):
-        finite = np.nan_to_num(data) if data.dtype.kind == "f" else data
+        finite = without_minus_zero(np.nan_to_num(data)) if data.dtype.kind == "f" else data
         wide = finite.astype(np.float64)
         spread = wide.max() - wide.min() if wide.size else 0.0
     assume(math.isfinite(spread))
@@ -163,7 +168,8 @@ TENSORS = hnp.arrays(
 @given(TENSORS, NAMES)
 def test_write(data: Any, tag: str) -> None:
     """Every dtype and shape, without metadata."""
-    assert_same(lambda summary: summary.write(tag, data, step=1))
+    numbers = without_minus_zero(data)
+    assert_same(lambda summary: summary.write(tag, numbers, step=1))
 
 
 @pytest.mark.parametrize(
