@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .deferred import Array, Deferred, Element, Fetched
-from .device import DeviceArray, streams_of
+from .device import DeviceArray
+from .streams import streams_of
 
 
 def is_torch_tensor(value: object) -> bool:
@@ -46,8 +47,10 @@ def freeze_foreign(value: Any, name: str, copy: bool) -> Array | Deferred | None
     if jax is not None and isinstance(value, getattr(jax, "Array", ())):
         return _freeze_jax(jax, value, name)
     tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None and isinstance(value, _tensorflow_types(tensorflow)):
+    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Tensor", ())):
         return _freeze_tensorflow(value, name)
+    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Variable", ())):
+        return _freeze_variable(value, name)
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(value, getattr(cupy, "ndarray", ())):
         return _freeze_cupy(cupy, value)
@@ -142,16 +145,14 @@ def _freeze_jax(jax: Any, value: Any, name: str) -> Array | Deferred:
     return Fetched(lambda: np.asarray(value), value.shape, np.dtype(value.dtype))
 
 
-def _tensorflow_types(tensorflow: Any) -> tuple[type, ...]:
-    return tuple(getattr(tensorflow, kind) for kind in ("Tensor", "Variable") if hasattr(tensorflow, kind))
-
-
 def _freeze_tensorflow(value: Any, name: str) -> Deferred:
-    if hasattr(value, "read_value"):  # a variable
-        value = value.read_value()
     if not hasattr(value, "numpy"):
         raise TypeError(f"{name} is a symbolic tensor and has no value; log outside of tf.function")
     return Fetched(value.numpy, tuple(value.shape), np.dtype(value.dtype.as_numpy_dtype))
+
+
+def _freeze_variable(variable: Any, name: str) -> Deferred:
+    return _freeze_tensorflow(variable.read_value(), name)  # what is assigned later goes to another buffer
 
 
 def _freeze_cupy(cupy: Any, value: Any) -> Deferred:
