@@ -125,14 +125,16 @@ def tag_of(name: str | None, default_name: str) -> str:
     name = name or default_name
     if not isinstance(name, str):
         raise TypeError(f"name must be a str, got {type(name).__name__}: {name!r}")
-    prefix = "/".join(filter(None, (_tensorflows_scope(), state.scope.rstrip("/"))))
-    return f"{prefix}/{name}" if prefix else name
+    own, around = state.scope, _tensorflows_scope()
+    if not own and not around:
+        return name
+    return "/".join(filter(None, (around, own.rstrip("/"), name)))
 
 
 def _tensorflows_scope() -> str:
     """The scopes of `tf.name_scope`, in a program that uses TensorFlow; they are taken to enclose our own."""
-    scope = getattr(sys.modules.get("tensorflow"), "get_current_name_scope", str)
-    return str(scope())
+    tensorflow = sys.modules.get("tensorflow")
+    return "" if tensorflow is None else str(getattr(tensorflow, "get_current_name_scope", str)())
 
 
 def recording(step: Any) -> tuple[SummaryWriter, int] | None:
@@ -159,6 +161,8 @@ def recording(step: Any) -> tuple[SummaryWriter, int] | None:
 
 
 def _number(step: Any) -> int:
+    if type(step) is int and -1 < step < 0x3FFF_FFFF:
+        return step  # the common case, without a further call
     try:
         return freeze_step(step, "step")
     except TypeError:
