@@ -6,6 +6,10 @@ The number's four bytes come last, so that thousands of them are encoded by colu
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..proto import DataType
 from ..wire.scalars import float32
@@ -31,6 +35,6 @@ def v2_scalar_series(tag: str, description: str | None = None) -> bytes:
     return whole[:-_NUMBER]
 
 
-def v2_scalar(tag: str, value: float, description: str | None = None) -> Encoded:
-    """One number; beyond float32 it is infinite."""
-    return Encoded(v2_scalar_series(tag, description) + float32(float(value)))
+def v2_scalar(tag: str, value: float | NDArray[Any], description: str | None = None) -> Encoded:
+    """One number, or an array of one; beyond float32 it is infinite."""
+    return Encoded(v2_scalar_series(tag, description) + float32(np.asarray(value).item()))
