@@ -10,6 +10,9 @@ that it writes; underneath is a `tbasync.SummaryWriter`. `docs/tf-style.md` list
 
 from __future__ import annotations
 
+import sys
+
+from ..integrations.torch_compile import not_compiled
 from . import experimental
 from ._kinds import (
     audio,
@@ -47,3 +50,6 @@ __all__ = [
     "trace_on",
     "write",
 ]
+
+not_compiled(sys.modules[__name__])
+not_compiled(experimental)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from time import time
 from typing import Any
 
 from .. import writer as core
 from ..encode.result import Encoded
+from ..integrations.torch_compile import not_compiled, skip_frames
 from ..pipeline.items import Events, Summary
 from ..ranks.base import ReducingPipeline
 from ..wire.event import event
 from ._state import DefaultWriter, state
 
 
+@not_compiled
 class SummaryWriter:
     """A `tbasync.SummaryWriter` to be used in the style of `tf.summary`.
 
@@ -49,6 +52,7 @@ class SummaryWriter:
         self.writer = writer
         self.writes = hasattr(writer, "_pipeline")
         self._closed = False
+        skip_frames(sys.modules[__package__])  # the functions that log
 
     def as_default(self, step: Any = None) -> contextlib.AbstractContextManager[SummaryWriter | None]:
         """A context manager, within which this is the calling thread's default writer.
