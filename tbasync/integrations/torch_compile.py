@@ -46,7 +46,7 @@ def skip_frames(owner: type | ModuleType) -> None:
 
         skip = eval_frame._FrameAction.SKIP
         for function in _public_functions(owner):
-            code = inspect.unwrap(function).__code__  # type: ignore[attr-defined]  # not that of contextlib
+            code = inspect.unwrap(function).__code__  # not that of contextlib
             eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
 
 
