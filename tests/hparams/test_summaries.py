@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tensorboard")
 
-from tensorboard.plugins.hparams import plugin_data_pb2, summary_v2
+from tensorboard.plugins.hparams import summary_v2
 
 import tbasync.hparams as hp
 import tbasync.summary
+from tbasync.proto import Summary
+from tbasync.proto.hparams import HParamsPluginData
 from tests.encode.support import examples
 from tests.summary.reading import values
 
@@ -61,9 +63,9 @@ def hparams_of(api: Any, hparams: list[tuple[Any, ...]]) -> list[Any]:
 
 
 def content(message: Any) -> tuple[str, str]:
-    """A summary as text: its outside, and the plugin's data in it."""
-    (value,) = type(message).FromString(message.SerializeToString()).value
-    data = plugin_data_pb2.HParamsPluginData.FromString(value.metadata.plugin_data.content)
+    """A summary of any protobuf package as text: its outside, and the plugin's data in it."""
+    (value,) = Summary.FromString(message.SerializeToString()).value
+    data = HParamsPluginData.FromString(value.metadata.plugin_data.content)
     value.metadata.plugin_data.content = b""
     return str(value), str(data)
 

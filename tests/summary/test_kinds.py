@@ -38,6 +38,11 @@ def only(directory: Path) -> Any:
     return value
 
 
+def same(metadata: Any) -> Any:
+    """The metadata of another protobuf package as a message of ours."""
+    return SummaryMetadata.FromString(metadata.SerializeToString())
+
+
 def rows(value: Any) -> Any:
     """A histogram's buckets."""
     shape = [dimension.size for dimension in value.tensor.tensor_shape.dim]
@@ -133,7 +138,7 @@ def test_histograms_equal_tensorboards(tmp_path: Path) -> None:
         ours = Summary.FromString(v2_histogram("h", data, buckets, description).summary).value[0]
         theirs = histogram_pb("h", data, buckets, description).value[0]
         assert np.array_equal(rows(ours), tensor_util.make_ndarray(theirs.tensor))
-        assert (ours.tag, str(ours.metadata)) == (theirs.tag, str(theirs.metadata))
+        assert (ours.tag, ours.metadata) == (theirs.tag, same(theirs.metadata))
 
     compare()
 
@@ -156,10 +161,10 @@ def test_scalars_and_texts_equal_tensorboards() -> None:
         theirs = scalar_pb(tag, number, description).value[0]
         written = np.frombuffer(ours.tensor.tensor_content, "<f4")
         assert np.array_equal(written, [tensor_util.make_ndarray(theirs.tensor)], equal_nan=True)
-        assert (ours.tag, str(ours.metadata)) == (theirs.tag, str(theirs.metadata))
+        assert (ours.tag, ours.metadata) == (theirs.tag, same(theirs.metadata))
         told = metadata("text", description)
         text = Summary.FromString(v2_strings(tag, (), [data.encode()], told).summary)
-        assert str(text) == str(text_pb(tag, data.encode(), description))
+        assert text == Summary.FromString(text_pb(tag, data.encode(), description).SerializeToString())
 
     compare()
 
