@@ -97,8 +97,10 @@ def _counts(elements: NDArray[Any], low: float, high: float, buckets: int) -> ND
     width = (high * half - low * half) / buckets
     counts = np.zeros(buckets, np.int64)
     for piece in _finite_pieces(elements):
+        places = (piece if half == 1 else piece * half) - low * half
         with np.errstate(all="ignore"):  # of subnormal values the width may be 0
-            places = np.floor((piece * half - low * half) / width)
+            places /= width
+        np.floor(places, out=places)
         np.fmax(places, 0, out=places)  # of NaN, which is 0 / 0, and 0, fmax gives 0
         np.minimum(places, buckets - 1, out=places)
         counts += np.bincount(places.astype(np.intp), minlength=buckets)
