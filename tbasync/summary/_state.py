@@ -69,8 +69,8 @@ def set_step(step: Any) -> None:
 
 
 def should_record_summaries() -> bool:
-    """Whether there is a default writer in this thread, and `record_if` does not forbid to use it."""
-    if state.writer is None:
+    """Whether there is a default writer in this thread that writes, and `record_if` does not forbid to use it."""
+    if state.writer is None or not state.writer.writes:
         return False
     recording = state.recording() if callable(state.recording) else state.recording
     return recording is None or bool(recording)
@@ -148,7 +148,7 @@ def recording(step: Any) -> tuple[SummaryWriter, int] | None:
     """
     number = None if step is None else _number(step)
     writer = state.writer
-    if writer is None or not writer.writes or (state.recording is not None and not should_record_summaries()):
+    if writer is None or not writer.writes or not (state.recording is None or should_record_summaries()):
         return None
     if number is None:
         if state.step is None:

@@ -22,7 +22,8 @@ import keras
 import tbasync
 import tbasync.hparams as hp
 from tbasync.proto.hparams import HParamsPluginData
-from tests.summary.reading import values
+from tests.summary.reading import numbers, values
+from tests.support import plain_reader
 from tests.support.tensorboard_server import tensorboard
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -91,6 +92,27 @@ def test_a_writer_of_ones_own(style: str, tmp_path: Path) -> None:
     core.close()
     outer.close()
     assert len(values(tmp_path / "outer")) == 1
+
+
+def test_variables_of_keras(tmp_path: Path) -> None:
+    """A layer's weights are values, and the optimizer's count of iterations is a step."""
+    model = model_of()
+    fit(model)
+    with tbasync.summary.create_file_writer(tmp_path).as_default(step=model.optimizer.iterations) as writer:
+        tbasync.summary.histogram("weights", model.weights[0])
+        tbasync.summary.scalar("rate", model.optimizer.learning_rate)
+        tbasync.summary.write("kernel", model.weights[0])
+        assert numbers_of_steps(writer, tmp_path) == [8, 8, 8]
+    writer.close()
+    kernel = keras.ops.convert_to_numpy(model.weights[0])
+    assert values(tmp_path)[2].tensor.tensor_content == kernel.tobytes()
+    assert numbers(tmp_path)[0][2] == np.float32(0.001)
+
+
+def numbers_of_steps(writer: Any, directory: Path) -> list[int]:
+    """The steps of what has been logged so far."""
+    writer.flush()
+    return [event.step for event in plain_reader.events(directory)[1:]]
 
 
 def test_bad_arguments(tmp_path: Path) -> None:

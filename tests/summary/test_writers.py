@@ -102,6 +102,7 @@ def test_a_rank_that_does_not_write(tmp_path: Path) -> None:
     with outer.as_default(), writer.as_default():
         assert summary.scalar("x", object()) is False
         assert summary.image("x", object()) is False
+        assert summary.should_record_summaries() is False
         assert summary.flush() is True
     assert writer.close() is True
     outer.close()
