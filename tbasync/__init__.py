@@ -1,5 +1,6 @@
 """tbasync: asynchronous TensorBoard event logging that stays off the training step's critical path."""
 
+from . import hparams, summary
 from ._version import __version__
 from .encode.accumulator import Histogram
 from .errors import LoggingError, QueueFullError, TbasyncError, TbasyncWarning, WriterStalledError
@@ -20,8 +21,10 @@ __all__ = [
     "TbasyncWarning",
     "WriterStalledError",
     "__version__",
+    "hparams",
     "install",
     "read",
+    "summary",
     "uninstall",
     "wrap",
 ]

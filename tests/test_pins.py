@@ -27,7 +27,7 @@ def test_the_lowest_versions_are_the_floors() -> None:
     assert [name for name, floor in floors.items() if not f"{lowest[name]}.".startswith(f"{floor}.")] == []
 
 
-@pytest.mark.parametrize("name", ["lowest.txt", "newest.txt", "remote.txt"])
+@pytest.mark.parametrize("name", ["lowest.txt", "newest.txt", "remote.txt", "tensorflow.txt"])
 def test_every_pin_is_exact(name: str) -> None:
     """Each line is one package at one version, with a marker at most: no address, no option, no range."""
     exact = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; python_version .*)?")

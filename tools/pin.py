@@ -1,4 +1,4 @@
-"""Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt.
+"""Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt and tensorflow.txt.
 
     python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints" / "newest.txt"
+TENSORFLOW = ROOT / "constraints" / "tensorflow.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
@@ -26,19 +27,28 @@ HEADER = f"""\
 # remote-test, see remote.txt), at the newest version that the resolver could take on each Python; torch only on
 # Python {TORCH_PYTHON}.
 """
+TENSORFLOW_HEADER = f"""\
+# Written by tools/pin.py; do not edit. What the tests against TensorFlow need, on Python {TORCH_PYTHON} and in an
+# environment of their own.
+"""
 
 
-def resolve(python: str) -> dict[str, str]:
-    """Name -> version of all that pip would install on `python` ("3.12") for every extra."""
-    extras = "dev,docs,torch" if python == TORCH_PYTHON else "dev,docs"
+def resolve(python: str, extras: str, constraints: str) -> dict[str, str]:
+    """Name -> version of all that pip would install on `python` ("3.12").
+
+    Args:
+        python: the version, of which .ci/python must find an interpreter.
+        extras: names of extras, with commas between them.
+        constraints: what pip may not deviate from, as in a constraints file.
+    """
     interpreter = subprocess.check_output([ROOT / ".ci" / "python", python], text=True).strip()
     with tempfile.TemporaryDirectory() as scratch:
         pip = [f"{scratch}/venv/bin/python", "-m", "pip", "--quiet", "install"]
-        report, torch = f"{scratch}/report.json", f"{scratch}/torch.txt"
-        Path(torch).write_text(f"torch=={TORCH}\n")
+        report, pins = f"{scratch}/report.json", f"{scratch}/pins.txt"
+        Path(pins).write_text(constraints)
         subprocess.run([interpreter, "-m", "venv", f"{scratch}/venv"], check=True)
         subprocess.run([*pip, "--upgrade", "pip"], check=True)
-        dry_run = ["--dry-run", "--ignore-installed", "--report", report, "--constraint", torch]
+        dry_run = ["--dry-run", "--ignore-installed", "--report", report, "--constraint", pins]
         subprocess.run([*pip, *dry_run, f"{ROOT}[{extras}]", "pip"], check=True)
         found = json.loads(Path(report).read_text())["install"]
     metadata = [item["metadata"] for item in found]
@@ -73,12 +83,27 @@ def merge(resolved: dict[str, dict[str, str]]) -> list[str]:
     return [f"{name}=={version}{marker(users[name, version])}" for name, version in sorted(users)]
 
 
-def main() -> int:
+def pin_newest() -> None:
+    """Rewrites newest.txt."""
     resolved = {}
     for python in PYTHONS:
-        resolved[python] = resolve(python)
+        extras = "dev,docs,torch" if python == TORCH_PYTHON else "dev,docs"
+        resolved[python] = resolve(python, extras, f"torch=={TORCH}\n")
         print(f"Python {python}: {len(resolved[python])} packages")
     TARGET.write_text(HEADER + "\n".join(merge(resolved)) + "\n")
+
+
+def pin_tensorflow() -> None:
+    """Rewrites tensorflow.txt, which stands alone: TensorFlow is particular about what others use too."""
+    resolved = resolve(TORCH_PYTHON, "against-tensorflow", "")
+    print(f"TensorFlow: {len(resolved)} packages")
+    lines = [f"{name}=={version}" for name, version in sorted(resolved.items())]
+    TENSORFLOW.write_text(TENSORFLOW_HEADER + "\n".join(lines) + "\n")
+
+
+def main() -> int:
+    pin_newest()
+    pin_tensorflow()
     return 0
 
 

@@ -37,7 +37,7 @@ def audio(tag: str, array: NDArray[Any], sample_rate: float = 44100) -> Encoded:
     squeezed = array.squeeze()
     frames = squeezed if squeezed.ndim == 2 else squeezed.reshape(-1, 1)
     length, channels = frames.shape
-    parts = [_header(length, channels, sample_rate)]
+    parts = [wav_header(length, channels, sample_rate)]
     nonfinite, notes = 0, set[str]()
     for first in range(0, length, _BLOCK):
         if first:
@@ -75,7 +75,7 @@ def _quantise(block: NDArray[Any]) -> tuple[NDArray[np.int16], int, set[str]]:
     return (values.clip(-1, 1) * 32767).astype("<i2"), nonfinite, notes
 
 
-def _header(length: int, channels: int, sample_rate: float) -> bytes:
+def wav_header(length: int, channels: int, sample_rate: float) -> bytes:
     """What precedes `length` frames in a WAV file: written for so many frames, taken before any is."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

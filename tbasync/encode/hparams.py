@@ -23,9 +23,9 @@ from ..proto.hparams import (
 from .result import Encoded
 
 # TensorBoard's plugin takes a run for a session by these tags.
-_EXPERIMENT = "_hparams_/experiment"
-_SESSION_START = "_hparams_/session_start_info"
-_SESSION_END = "_hparams_/session_end_info"
+EXPERIMENT_TAG = "_hparams_/experiment"
+SESSION_START_TAG = "_hparams_/session_start_info"
+SESSION_END_TAG = "_hparams_/session_end_info"
 
 _TYPES = {
     bool: DataType.DATA_TYPE_BOOL,
@@ -159,9 +159,9 @@ def hparams(
     experiment = Experiment(hparam_infos=infos, metric_infos=metrics)
     end = SessionEndInfo(status=Status.STATUS_SUCCESS)
     return HParamSummaries(
-        _summary(_EXPERIMENT, HParamsPluginData(experiment=experiment)),
-        _summary(_SESSION_START, HParamsPluginData(session_start_info=start)),
-        _summary(_SESSION_END, HParamsPluginData(session_end_info=end)),
+        _summary(EXPERIMENT_TAG, HParamsPluginData(experiment=experiment)),
+        _summary(SESSION_START_TAG, HParamsPluginData(session_start_info=start)),
+        _summary(SESSION_END_TAG, HParamsPluginData(session_end_info=end)),
     )
 
 

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from .pixels import Pixels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {2: 4, 3: 2, 4: 6}  # by channels: grey and alpha, RGB, RGB and alpha
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, grey and alpha, RGB, RGB and alpha
 _NONE, _SUB, _UP = 0, 1, 2  # filter types
 _PENALTIES = np.array([[5], [5], [4]], np.uint64)  # of None, Sub and Up: see above
 _BAND = 1 << 18  # bytes filtered and compressed at a time
@@ -49,7 +49,7 @@ _RUNS, _REPEATS, _MORE_REPEATS = (1, zlib.Z_RLE), (1, 0), (3, 0)
 
 
 def encode(pixels: Pixels) -> list[bytes]:
-    """`pixels`, (H, W, C) with C of 2 (grey, alpha), 3 (RGB) or 4 (RGBA), as a PNG file, in parts to join."""
+    """`pixels`, (H, W, C) C of 1 or 2 (grey, alpha), 3 (RGB) or 4 (RGBA), as a PNG file, in parts to join."""
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)

@@ -90,6 +90,11 @@ def check_tensor(dtype: str, nbytes: int) -> None:
         raise ValueError(f"tensor has {nbytes} bytes; a summary holds less than {_LIMIT}")
 
 
+def data_type(dtype: str) -> int:
+    """The number of `DataType` of an element type that `check_tensor` takes."""
+    return _LAYOUTS[dtype].data_type
+
+
 def tensor(tag: str, array: npt.NDArray[Any], dtype: str | None = None) -> Encoded:
     """The whole `array` under `tag`; equal to what torch's `add_tensor` writes, but for two mended types.
 

@@ -2,7 +2,8 @@
 
 A plain scalar is no object of a class but a bare tuple `(tag, value, step, wall_time)` of a str, a float,
 an int and a float: the cheapest thing that Python can make, and one that the garbage collector stops
-tracking at its first look. Everything else is an `Item`.
+tracking at its first look. One of `tbasync.summary` has bytes for a tag, see `wire/scalars.py`. Everything else
+is an `Item`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, TypeAlias
 
 from ..encode.result import Encoded
 from ..errors import LoggingError
+from ..wire.scalars import Series
 from .deferred import Deferred
 
-Scalar: TypeAlias = "tuple[str, float, int, float]"
+Scalar: TypeAlias = "tuple[Series, float, int, float]"
 
 # What one more value of a waiting `Metrics` costs in memory: a float and its place in a dict.
 _METRIC_BYTES = 96

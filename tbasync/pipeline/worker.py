@@ -10,10 +10,11 @@ from typing import Any, Protocol, cast
 
 from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
+from ..encode.v2_scalar import v2_scalar
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.restart import hide_event, purge_events, reset_events
-from ..wire.scalars import ScalarEncoder, scalar_record
+from ..wire.scalars import ScalarEncoder, Series, scalar_record, tag_of
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
@@ -36,12 +37,15 @@ _MOST_KNOWN_TAGS = 32_768
 
 
 class Columns:
-    """Scalars of one run on their way to the file: four columns, in the order of their pushes."""
+    """Scalars of one run on their way to the file: four columns, in the order of their pushes.
+
+    The tags are of type `Series`; of a writer that reduces over ranks, which `tbasync.summary` does not take, str.
+    """
 
     __slots__ = ("steps", "tags", "values", "wall_times")
 
     def __init__(self) -> None:
-        self.tags: list[str] = []
+        self.tags: list[Any] = []
         self.values: list[float] = []
         self.steps: list[int] = []
         self.wall_times: list[float] = []
@@ -112,7 +116,7 @@ class Worker:
         self._faults = faults
         self._scalars = ScalarEncoder()
         self._columns: dict[str | None, Columns] = {}
-        self._known: dict[str | None, set[str]] = {}  # the scalars of each run that has not ended
+        self._known: dict[str | None, set[Series]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
@@ -284,7 +288,7 @@ class Worker:
         except BaseException as error:  # whatever it is, it must not cost more than this one summary
             self._fail(_kind(item), item.tag, error, item.summaries)
             return
-        if item.encode in (described_scalar, scalar_tensor):
+        if item.encode in (described_scalar, scalar_tensor, v2_scalar):
             self._know(item.run, (item.tag,))
         self.nonfinite += encoded.nonfinite
         self._tell(item, encoded)
@@ -342,17 +346,17 @@ class Worker:
             self._output.add(run, records, summaries)
 
     def _encode_one(
-        self, run: str | None, tag: str, value: float, step: int, wall_time: float, *, summaries: int
+        self, run: str | None, tag: Series, value: float, step: int, wall_time: float, *, summaries: int
     ) -> None:
         try:
             records = scalar_record(tag, value, step, wall_time)
         except Exception as error:
-            self._fail("scalar", tag, error, summaries)
+            self._fail("scalar", tag_of(tag), error, summaries)
         else:
             self._know(run, (tag,))
             self._output.add(run, records, summaries)
 
-    def _know(self, run: str | None, tags: Iterable[str]) -> None:
+    def _know(self, run: str | None, tags: Iterable[Series]) -> None:
         known = self._known.get(run)
         if known is None:
             known = self._known[run] = set()
@@ -362,13 +366,14 @@ class Worker:
     def purge(self, wall_time: float, step: int) -> None:
         """Hides what the run, and the sub-runs that scalars were logged to, hold from a step on."""
         for run in dict.fromkeys((None, *self._known)):
-            hidden = [hide_event(wall_time, tag, step) for tag in self._known.get(run, ())]
+            tags = dict.fromkeys(map(tag_of, self._known.get(run, ())))
+            hidden = [hide_event(wall_time, tag, step) for tag in tags]
             self._output.add(run, b"".join(map(record, [*purge_events(wall_time, step), *hidden])), 0)
 
     def reset(self, wall_time: float, tag: str) -> None:
         """Hides a scalar's series, in the run and in the sub-runs that it was logged to."""
         records = b"".join(map(record, reset_events(wall_time, tag)))
-        for run in [run for run, known in self._known.items() if tag in known] or [None]:
+        for run in [run for run, known in self._known.items() if tag in map(tag_of, known)] or [None]:
             self._output.add(run, records, 0)
 
     def _rest_if_due(self) -> None:

@@ -12,16 +12,21 @@ record's varying bytes lie at a distance from its end that only its tag and its 
 
 The bytes equal those of protobuf's own serializer followed by `record()`; the only exception is a wall
 time of exactly 0, which is written and not left out.
+
+Any other summary that ends with one float32, such as one of `encode/v2_scalar.py`, is encoded in the same way: in
+place of a tag, a `Series` may be the bytes of the summary before that number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from crc32c import crc32c
 
+from ..proto import Summary
 from .crc import contributions, mask
 from .event import SUMMARY, event
 from .message import delimited
@@ -30,8 +35,8 @@ from .record import FOOTER_SIZE, HEADER_SIZE, headers, record
 # Below this many records, fixed costs of about 40 numpy calls exceed what a loop over the records costs.
 SMALL_BATCH = 24
 
-# Longer tags, in bytes of UTF-8, would widen every row of the matrix: they take the loop.
-_LONGEST_TAG = 200
+# Longer summaries, in bytes and without the number, would widen every row of the matrix: they take the loop.
+_LONGEST_SERIES = 210
 # A job that makes up tags without end must not grow the templates without end.
 _MOST_TAGS = 32_768
 
@@ -43,6 +48,9 @@ _MIDDLE = _STEP + _STEP_WIDTH
 _VALUE_SIZE = 4
 _LENGTHS = 512  # more than the longest data a row can hold
 
+Series: TypeAlias = "str | bytes"
+"""A tag; or the bytes of a serialized Summary up to the float32 that ends it."""
+
 _U8 = npt.NDArray[np.uint8]
 _U32 = npt.NDArray[np.uint32]
 _INT = npt.NDArray[np.intp]
@@ -50,23 +58,40 @@ _INT = npt.NDArray[np.intp]
 
 def scalar_summary(tag: str, value: float) -> bytes:
     """The Summary of one scalar in the old style (`simple_value`); beyond float32 it is infinite."""
+    name = delimited(1, tag.encode()) if tag else b""
+    return delimited(1, name, b"\x15", float32(value))
+
+
+def scalar_record(series: Series, value: float, step: int, wall_time: float) -> bytes:
+    """One scalar as a whole record: the plain way, for few records and for unusual tags."""
+    return record(event(wall_time, step, SUMMARY, _summary(series, value)))
+
+
+def _summary(series: Series, value: float) -> bytes:
+    return scalar_summary(series, value) if isinstance(series, str) else series + float32(value)
+
+
+def float32(value: float) -> bytes:
+    """A number as little-endian float32; beyond its range it is infinite."""
     # Whatever the caller's floating-point settings are: at exit this may run on the main thread.
     with np.errstate(all="ignore"):
-        packed = np.float32(value).astype("<f4").tobytes()
-    name = delimited(1, tag.encode()) if tag else b""
-    return delimited(1, name, b"\x15", packed)
+        packed: bytes = np.float32(value).astype("<f4").tobytes()
+        return packed
 
 
-def scalar_record(tag: str, value: float, step: int, wall_time: float) -> bytes:
-    """One scalar as a whole record: the plain way, for few records and for unusual tags."""
-    return record(event(wall_time, step, SUMMARY, scalar_summary(tag, value)))
+def tag_of(series: Series) -> str:
+    """The tag of a series."""
+    if isinstance(series, str):
+        return series
+    tag: str = Summary.FromString(series + bytes(_VALUE_SIZE)).value[0].tag
+    return tag
 
 
 class _Templates:
     """What is constant for each tag, in arrays that are indexed by the tag's number.
 
     Attributes:
-        ids: tag -> number.
+        ids: tag, or what else stands for the series -> number.
         middles: uint8 (tags, width), the bytes from the summary's key to the value's key, zero-padded.
         present: bool (tags, width), which of them are no padding.
         sizes: intp (tags,), how many those are.
@@ -75,26 +100,26 @@ class _Templates:
     """
 
     def __init__(self) -> None:
-        self.ids: dict[str, int] = {}
+        self.ids: dict[Series, int] = {}
         self.middles = np.empty((0, 0), np.uint8)
         self.present = np.empty((0, 0), np.bool_)
         self.sizes = np.empty(0, np.intp)
         self.crcs = np.empty((0, _STEP_WIDTH + 1), np.uint32)
 
-    def ids_of(self, tags: Sequence[str]) -> _INT | None:
+    def ids_of(self, tags: Sequence[Series]) -> _INT | None:
         """The numbers of `tags`, learning those that are new; None if one of them is too long for a row."""
         number = self.ids.__getitem__
         try:
             return np.fromiter(map(number, tags), np.intp, len(tags))
         except KeyError:
-            new = [tag for tag in dict.fromkeys(tags) if tag not in self.ids]
-        if max(len(tag.encode()) for tag in new) > _LONGEST_TAG:
+            new = {tag: _summary(tag, 0.0) for tag in dict.fromkeys(tags) if tag not in self.ids}
+        if max(map(len, new.values())) - _VALUE_SIZE > _LONGEST_SERIES:
             return None
         self._learn(new)
         return np.fromiter(map(number, tags), np.intp, len(tags))
 
-    def _learn(self, tags: Sequence[str]) -> None:
-        middles = [delimited(SUMMARY, scalar_summary(tag, 0.0))[:-_VALUE_SIZE] for tag in tags]
+    def _learn(self, summaries: Mapping[Series, bytes]) -> None:
+        middles = [delimited(SUMMARY, summary)[:-_VALUE_SIZE] for summary in summaries.values()]
         sizes = np.array([len(middle) for middle in middles], np.intp)
         width = max(self.middles.shape[1], int(sizes.max()))
         padded = b"".join(middle.ljust(width, b"\0") for middle in middles)
@@ -104,7 +129,7 @@ class _Templates:
         self.present = np.arange(width) < self.sizes[:, None]
         crcs = np.array([_template_crcs(middle) for middle in middles], np.uint32)
         self.crcs = np.concatenate((self.crcs, crcs))
-        self.ids.update(zip(tags, range(len(self.ids), len(self.sizes)), strict=True))
+        self.ids.update(zip(summaries, range(len(self.ids), len(self.sizes)), strict=True))
 
 
 def _template_crcs(middle: bytes) -> list[int]:
@@ -122,7 +147,7 @@ class ScalarEncoder:
 
     def encode(
         self,
-        tags: Sequence[str],
+        tags: Sequence[Series],
         values: Iterable[float],
         steps: Iterable[int],
         wall_times: Iterable[float],
@@ -130,7 +155,7 @@ class ScalarEncoder:
         """Records of `len(tags)` scalars, in the order given.
 
         Args:
-            tags: any strings that UTF-8 can encode.
+            tags: any strings that UTF-8 can encode; or what else a `Series` may be.
             values: written as float32; a finite value beyond its range becomes infinite.
             steps: -2**63 <= step < 2**63.
             wall_times: seconds since the epoch.

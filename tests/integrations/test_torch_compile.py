@@ -8,7 +8,36 @@ from typing import Any
 import pytest
 
 import tbasync
+from tests.summary.reading import numbers
 from tests.support.events import scalars
+
+
+def test_functions_of_a_default_writer_are_not_traced_either(tmp_path: Path) -> None:
+    """In the style of tf.summary, too, the graph breaks at the call, and every value is that of the call."""
+    torch = pytest.importorskip("torch")
+    from torch._dynamo.testing import CompileCounter
+
+    def step(x: Any, number: int) -> Any:
+        loss = (x * x).sum()
+        tbasync.summary.scalar("loss", loss, number)
+        tbasync.summary.histogram("x", x, number)
+        return loss + 1
+
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    counter = CompileCounter()
+    compiled = torch.compile(step, backend=counter, dynamic=False)
+    with tbasync.summary.create_file_writer(tmp_path).as_default() as writer:
+        for number in range(3):
+            assert float(compiled(torch.full((4,), 2.0), number)) == 17
+        graphs_of_three_numbers = counter.frame_count
+        compiled(torch.full((4,), 3.0), 2)
+    writer.close()
+    assert counter.frame_count == graphs_of_three_numbers
+    assert numbers(tmp_path) == [("loss", 0, 16), ("loss", 1, 16), ("loss", 2, 16), ("loss", 2, 36)]
+    reasons = torch._dynamo.utils.counters["graph_break"]
+    assert reasons
+    assert all("Skip inlining" in reason for reason in reasons), list(reasons)
 
 
 def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import assert_type
 import numpy as np
 
 import tbasync
+import tbasync.hparams as hp
+from tbasync import summary
 
 
 def log(directory: Path) -> None:
@@ -30,6 +32,24 @@ def log(directory: Path) -> None:
         assert_type(writer.flush(timeout=1.0, fsync=True), bool)
         assert_type(writer.stats().written, int)
         assert_type(writer.get_logdir(), str)
+
+
+def log_in_tensorflows_style(directory: Path) -> None:
+    """A writer of `tbasync.summary`, and hyperparameters."""
+    units = hp.HParam("units", hp.Discrete([16, 32]), display_name="Units")
+    writer = summary.create_file_writer(directory, filename_suffix=".mine", interval=0.1, ranks=0)
+    assert_type(writer.writer, tbasync.SummaryWriter)
+    with writer.as_default(step=1), summary.record_if(lambda: True):
+        assert_type(summary.scalar("loss", np.float32(0.5)), bool)
+        summary.image("image", np.zeros((1, 2, 3, 1)), step=np.int64(3), max_outputs=1, description="none")
+        summary.histogram("weights", [1.0, 2.0], buckets=10)
+        summary.text("text", ["a", "b"])
+        hp.hparams_config([units], [hp.Metric("loss", dataset_type=hp.Metric.TRAINING)])
+        assert_type(hp.hparams({units: 16, "rate": 0.1}, trial_id="first"), bool)
+        with summary.experimental.summary_scope("scope") as (tag, scope):
+            assert_type(tag, str)
+            summary.write(tag, scope)
+    assert_type(summary.flush(writer), bool)
 
 
 class Extended(tbasync.SummaryWriter):

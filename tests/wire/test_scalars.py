@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tbasync.proto import Event
+from tbasync.proto import Event, Summary
 from tbasync.wire import scalars as wire
 from tbasync.wire.record import record
-from tbasync.wire.scalars import SMALL_BATCH, ScalarEncoder, scalar_record
+from tbasync.wire.scalars import SMALL_BATCH, ScalarEncoder, Series, scalar_record, tag_of
 
 from ..support.plain_reader import masked, split
 
-Row = tuple[str, float, int, float]
+Row = tuple[Series, float, int, float]
 
 LIMIT = 2**63
 STEPS = st.one_of(
@@ -92,6 +92,28 @@ def test_wall_times_that_share_nothing() -> None:
     """Times whose highest bytes differ within one batch (the usual batch spans a fraction of a second)."""
     rows = [("t", 1.0, 1, time) for time in (1.6e9, -1.6e9, 1e-300, 1e300, math.inf, -math.inf, 5e-324) * 5]
     assert encode(ScalarEncoder(), rows) == b"".join(by_protobuf(*row) for row in rows)
+
+
+@settings(max_examples=25)
+@given(rows=ROWS, lengths=st.lists(st.integers(0, 600), min_size=1, max_size=4))
+def test_series_given_as_bytes(rows: list[Row], lengths: list[int]) -> None:
+    """Summaries of other kinds that end with the number, long and short, mixed with plain scalars."""
+    encoder, expected, mixed = ScalarEncoder(), b"", []
+    for place, (tag, value, step, time) in enumerate(rows):
+        if place % 3:
+            mixed.append((tag, value, step, time))
+            expected += by_protobuf(tag, value, step, time)
+            continue
+        summary = Summary(value=[Summary.Value(tag="n" * lengths[place % len(lengths)])])
+        summary.value[0].tensor.tensor_content = bytes(4)
+        series = summary.SerializeToString()[:-4]
+        mixed.append((series, value, step, time))
+        with np.errstate(all="ignore"):
+            summary.value[0].tensor.tensor_content = np.float32(value).tobytes()
+        expected += record(Event(wall_time=time, step=step, summary=summary).SerializeToString())
+        assert tag_of(series) == summary.value[0].tag
+        assert tag_of(tag) == tag
+    assert encode(encoder, mixed) == expected
 
 
 def test_a_time_of_zero_is_written_and_reads_back() -> None:
