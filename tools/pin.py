@@ -1,4 +1,4 @@
-"""Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt.
+"""Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt and ecosystem.txt.
 
     python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
@@ -19,25 +19,36 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints" / "newest.txt"
+ECOSYSTEM = ROOT / "constraints" / "ecosystem.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
 # Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux, at the
-# newest version that the resolver could take on each Python; torch only on Python {TORCH_PYTHON}.
+# newest version that the resolver could take on each Python; torch only on Python {TORCH_PYTHON}. What only the
+# `ecosystem` extra brings in is in ecosystem.txt.
+"""
+ECOSYSTEM_HEADER = f"""\
+# Written by tools/pin.py; do not edit. What the `ecosystem` extra, the frameworks that tbasync is tested with,
+# brings in on Python {TORCH_PYTHON} beyond newest.txt, at the newest versions that get on with those.
 """
 
 
-def resolve(python: str) -> dict[str, str]:
-    """Name -> version of all that pip would install on `python` ("3.12") for every extra."""
-    extras = "dev,docs,torch" if python == TORCH_PYTHON else "dev,docs"
+def resolve(python: str, extras: str, constraints: str) -> dict[str, str]:
+    """Name -> version of all that pip would install on `python` ("3.12").
+
+    Args:
+        python: the version, of which .ci/python must find an interpreter.
+        extras: names of extras, with commas between them.
+        constraints: what pip may not deviate from, as in a constraints file.
+    """
     interpreter = subprocess.check_output([ROOT / ".ci" / "python", python], text=True).strip()
     with tempfile.TemporaryDirectory() as scratch:
         pip = [f"{scratch}/venv/bin/python", "-m", "pip", "--quiet", "install"]
-        report, torch = f"{scratch}/report.json", f"{scratch}/torch.txt"
-        Path(torch).write_text(f"torch=={TORCH}\n")
+        report, pins = f"{scratch}/report.json", f"{scratch}/pins.txt"
+        Path(pins).write_text(constraints)
         subprocess.run([interpreter, "-m", "venv", f"{scratch}/venv"], check=True)
         subprocess.run([*pip, "--upgrade", "pip"], check=True)
-        dry_run = ["--dry-run", "--ignore-installed", "--report", report, "--constraint", torch]
+        dry_run = ["--dry-run", "--ignore-installed", "--report", report, "--constraint", pins]
         subprocess.run([*pip, *dry_run, f"{ROOT}[{extras}]", "pip"], check=True)
         found = json.loads(Path(report).read_text())["install"]
     metadata = [item["metadata"] for item in found]
@@ -72,12 +83,29 @@ def merge(resolved: dict[str, dict[str, str]]) -> list[str]:
     return [f"{name}=={version}{marker(users[name, version])}" for name, version in sorted(users)]
 
 
-def main() -> int:
+def pin_newest() -> None:
+    """Rewrites newest.txt."""
     resolved = {}
     for python in PYTHONS:
-        resolved[python] = resolve(python)
+        extras = "dev,docs,torch" if python == TORCH_PYTHON else "dev,docs"
+        resolved[python] = resolve(python, extras, f"torch=={TORCH}\n")
         print(f"Python {python}: {len(resolved[python])} packages")
     TARGET.write_text(HEADER + "\n".join(merge(resolved)) + "\n")
+
+
+def pin_ecosystem() -> None:
+    """Rewrites ecosystem.txt, on top of newest.txt as it is."""
+    newest = TARGET.read_text()
+    resolved = resolve(TORCH_PYTHON, "ecosystem", newest)
+    pinned = {line.partition("==")[0] for line in newest.splitlines()}
+    lines = [f"{name}=={version}" for name, version in sorted(resolved.items()) if name not in pinned]
+    print(f"The ecosystem: {len(lines)} more packages")
+    ECOSYSTEM.write_text(ECOSYSTEM_HEADER + "\n".join(lines) + "\n")
+
+
+def main() -> int:
+    pin_newest()
+    pin_ecosystem()
     return 0
 
 
