@@ -27,6 +27,7 @@ class Options:
         on_full: what a push does when there is no room.
         on_error: what becomes of failures.
         fsync: whether every barrier waits for the disk.
+        self_report: whether the writer logs what it costs into its own run.
         anchor: the directory that relative directories are meant from, wherever the process goes afterwards.
     """
 
@@ -39,6 +40,7 @@ class Options:
     on_full: OnFull = "block"
     on_error: OnError = "warn"
     fsync: bool = False
+    self_report: bool = False
     anchor: str = ""
 
     def __post_init__(self) -> None:

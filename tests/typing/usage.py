@@ -27,6 +27,7 @@ def log(directory: Path) -> None:
         writer.add_hparams({"lr": 0.1, "adam": True}, {"accuracy": 0.9}, same_run=True)
         assert_type(writer.flush(timeout=1.0, fsync=True), bool)
         assert_type(writer.stats().written, int)
+        assert_type(str(writer.stats()), str)
         assert_type(writer.get_logdir(), str)
 
 
