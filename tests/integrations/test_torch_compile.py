@@ -11,13 +11,14 @@ import tbasync
 from tests.support.events import scalars
 
 
-def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("self_report", [False, True])
+def test_a_compiled_step_breaks_its_graph_at_the_call_only(self_report: bool, tmp_path: Path) -> None:
     """Three graphs for two calls that log in a step, no recompilation, and every value of the call."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("tensorboard")
     from torch._dynamo.testing import CompileCounter
 
-    writer = tbasync.SummaryWriter(tmp_path)
+    writer = tbasync.SummaryWriter(tmp_path, self_report=self_report)
 
     def step(x: Any, number: int) -> Any:
         loss = (x * x).sum()
