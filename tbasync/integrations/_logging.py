@@ -10,6 +10,16 @@ from ..errors import TbasyncError, TbasyncWarning
 from ..writer import SummaryWriter
 
 
+def refuse_ranks(options: Mapping[str, Any], framework: str) -> None:
+    """Raises ValueError for options that need a writer on every rank: the framework makes one on the first alone."""
+    for name in ("ranks", "reduce"):
+        if options.get(name) is not None:
+            raise ValueError(
+                f"{name}= cannot be given to {framework}'s logger, which logs on rank zero alone; reduce the value "
+                f"before it is logged, or log it with a SummaryWriter(..., {name}=) of your own on every rank"
+            )
+
+
 def log_values(writer: SummaryWriter, values: Mapping[str, Any], step: int | None, **options: Any) -> None:
     """Logs what a framework hands over for one step, with a single push for all its plain numbers.
 

@@ -19,23 +19,22 @@ from accelerate.tracking import GeneralTracker, on_main_process
 
 from ..files.paths import sub_run
 from ..writer import SummaryWriter
-from ._logging import close, log_values
+from ._logging import close, log_values, refuse_ranks
 
 
 class AsyncTensorBoardTracker(GeneralTracker):
     """Logs what `log_with="tensorboard"` logs, without waiting for it at every `accelerator.log`.
 
-    Only the main process has a writer; with `ranks=` or `reduce=` every process makes one, and those options say
-    which of them writes.
+    Only the main process has a writer, and only there Accelerate calls it.
 
     Attributes:
         name: "tensorboard", so that `accelerator.get_tracker("tensorboard")` finds it.
         writer: the `SummaryWriter`, from `accelerator.init_trackers` on.
-        main_process_only: whether the other processes have none.
     """
 
     name = "tensorboard"
     requires_logging_directory = True
+    main_process_only = True
 
     def __init__(self, run_name: str, logging_dir: str | os.PathLike[str], **options: Any) -> None:
         """Makes no directory yet.
@@ -44,11 +43,14 @@ class AsyncTensorBoardTracker(GeneralTracker):
             run_name: the run's directory below `logging_dir`.
             logging_dir: where runs go.
             options: further arguments of `SummaryWriter`, such as `interval=`.
+
+        Raises:
+            ValueError: `reduce` or `ranks` is given.
         """
+        refuse_ranks(options, "Accelerate")
         super().__init__()
         self.run_name = run_name
         self.logging_dir = os.path.join(logging_dir, run_name)
-        self.main_process_only = not {"ranks", "reduce"} & options.keys()
         self.init_kwargs = options
 
     @on_main_process  # type: ignore[untyped-decorator]

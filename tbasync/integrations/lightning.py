@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..writer import SummaryWriter
-from ._logging import close
+from ._logging import close, refuse_ranks
 
 if TYPE_CHECKING or not (
     find_spec("lightning") is None
@@ -55,13 +55,7 @@ class AsyncTensorBoardLogger(TensorBoardLogger):
         Raises:
             ValueError: `reduce` or `ranks` is given.
         """
-        for name in ("reduce", "ranks"):
-            if options.get(name) is not None:
-                raise ValueError(
-                    f"{name}= cannot be given to a Lightning logger, which lives on rank zero alone; "
-                    "self.log(..., sync_dist=True) reduces a metric over the ranks, or log it with a "
-                    "SummaryWriter of your own"
-                )
+        refuse_ranks(options, "Lightning")
         super().__init__(save_dir, *arguments, **options)
 
     @property

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from ..files.paths import default_log_dir
 from ..writer import SummaryWriter
-from ._logging import close, log_values
+from ._logging import close, log_values, refuse_ranks
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -45,7 +45,11 @@ class AsyncTensorBoardCallback(TrainerCallback):
                 each trial has a sub-run of its name.
             tb_writer: a writer to use instead of one of the callback's own.
             options: further arguments of `SummaryWriter`, such as `interval=`.
+
+        Raises:
+            ValueError: `reduce` or `ranks` is given.
         """
+        refuse_ranks(options, "Transformers")
         self.tb_writer = tb_writer
         self._log_dir = log_dir or os.environ.get("TENSORBOARD_LOGGING_DIR") or None
         self._options = options
