@@ -19,10 +19,16 @@ from typing import TYPE_CHECKING, Any
 from ..writer import SummaryWriter
 from ._logging import close, refuse_ranks
 
-if TYPE_CHECKING or not (
-    find_spec("lightning") is None
-    or ("pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules)
-):
+
+def _is_pytorch_lightning() -> bool:
+    """Whether it is the package of that name whose trainer will be used."""
+    if find_spec("pytorch_lightning") is None:
+        return False
+    imported = "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
+    return imported or find_spec("lightning") is None
+
+
+if TYPE_CHECKING or not _is_pytorch_lightning():
     from lightning.fabric.loggers.logger import rank_zero_experiment
     from lightning.pytorch.core.saving import save_hparams_to_yaml
     from lightning.pytorch.loggers import TensorBoardLogger

@@ -47,7 +47,7 @@ def _logging_methods(own: type) -> Iterator[str]:
 
 
 def _timed(method: Callable[..., Any], every: int) -> Callable[..., Any]:
-    calls = itertools.count(1)  # of all writers of the class; next() is one C call
+    calls = itertools.count(1)  # of all writers of the class; a number that two threads get does no harm
 
     @functools.wraps(method)
     def timed(self: Any, *arguments: Any, **options: Any) -> Any:

@@ -30,10 +30,14 @@ ENVIRONMENT = {
 
 
 def needs(*packages: str) -> None:
-    """Skips the test unless all the packages are installed; imports none of them."""
+    """Skips the test unless all the packages are installed; imports none of them.
+
+    With NO_SKIPS in the environment, as in CI where they must be there, it fails instead.
+    """
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)} is not installed")
+        give_up = pytest.fail if "NO_SKIPS" in os.environ else pytest.skip
+        give_up(f"{', '.join(missing)} is not installed")
 
 
 def python(*arguments: str, within: Path, seconds: float = 110, **settings: str) -> str:

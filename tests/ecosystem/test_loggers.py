@@ -18,7 +18,7 @@ import tbasync
 from tbasync import SummaryWriter, TbasyncWarning
 
 from ..support.plain_reader import events, scalars
-from .support import needs
+from .support import needs, python
 
 # Importing a framework warns of this and that.
 pytestmark = [pytest.mark.slow, pytest.mark.ecosystem, pytest.mark.filterwarnings("ignore")]
@@ -122,6 +122,33 @@ def test_a_lightning_logger_is_pickled_without_its_writer(
     for each in (logger, copy):
         each.finalize("success")
     assert scalars(logger.log_dir)["a"] == [(1, 1.0), (2, 2.0)]
+
+
+def test_pytorch_lightning_has_a_logger_of_its_own_kind(tmp_path: Path) -> None:
+    """Where that package is imported first: its classes and those of `lightning` do not mix."""
+    needs("pytorch_lightning")
+    script = """
+import pytorch_lightning, torch
+from tbasync.integrations.lightning import AsyncTensorBoardLogger
+
+class Line(pytorch_lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+    def training_step(self, batch, index):
+        loss = self.layer(batch).sum()
+        self.log("loss", loss)
+        return loss
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+logger = AsyncTensorBoardLogger(".", name="", version="run")
+assert isinstance(logger, pytorch_lightning.loggers.TensorBoardLogger)
+trainer = pytorch_lightning.Trainer(logger=logger, max_steps=3, log_every_n_steps=1, accelerator="cpu")
+trainer.fit(Line(), torch.utils.data.DataLoader(torch.ones(3, 1)))
+"""
+    python("-W", "ignore", "-c", script, within=tmp_path)
+    assert [step for step, _ in scalars(tmp_path / "run")["loss"]] == [0, 1, 2]
 
 
 def test_ranks_are_refused(
