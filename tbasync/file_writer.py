@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from .pipeline.freeze import freeze_step, freeze_wall_time
@@ -27,6 +28,8 @@ class FileWriter:
     def __init__(self, pipeline: Pipeline, run: str | None = None) -> None:
         self._pipeline = pipeline
         self._run = run
+        self._step: int | None = None  # of `use_metadata`, as is
+        self._walltime: float | None = None
 
     def get_logdir(self) -> str:
         """The run's directory."""
@@ -44,15 +47,15 @@ class FileWriter:
             TypeError: `event` is no protobuf message, `step` no integer, or `walltime` no number.
         """
         # Of a field that occurs twice the last one counts, in every protobuf parser.
-        parts = [_bytes_of(event, "event"), struct.pack("<Bd", 0x09, _now(walltime))]
+        parts = [_bytes_of(event, "event"), struct.pack("<Bd", 0x09, self._now(walltime))]
+        step = self._step if step is None else step
         if step is not None:
             parts.append(key(2, 0) + varint(freeze_step(step)))
         self._push((b"".join(parts),))
 
     def add_summary(self, summary: Message, global_step: Any = None, walltime: Any = None) -> None:
         """Logs a `Summary` message; arguments and errors as those of `add_event`."""
-        data = _bytes_of(summary, "summary")
-        self._push((event(_now(walltime), freeze_step(global_step), SUMMARY, data),))
+        self._push((self._event(global_step, walltime, SUMMARY, _bytes_of(summary, "summary")),))
 
     def add_graph(self, graph_profile: Sequence[Message], walltime: Any = None) -> None:
         """Logs a graph and its run's statistics.
@@ -63,16 +66,27 @@ class FileWriter:
         """
         graph, statistics = graph_profile[0], graph_profile[1]
         tagged = delimited(1, b"step1") + delimited(2, _bytes_of(statistics, "graph_profile"))
-        self._push(
-            (
-                event(_now(walltime), 0, GRAPH_DEF, _bytes_of(graph, "graph_profile")),
-                event(_now(walltime), 0, TAGGED_RUN_METADATA, tagged),
-            )
-        )
+        definition = self._event(None, walltime, GRAPH_DEF, _bytes_of(graph, "graph_profile"))
+        self._push((definition, self._event(None, walltime, TAGGED_RUN_METADATA, tagged)))
 
     def add_onnx_graph(self, graph: Message, walltime: Any = None) -> None:
         """Logs a `GraphDef` message; `walltime` as above."""
-        self._push((event(_now(walltime), 0, GRAPH_DEF, _bytes_of(graph, "graph")),))
+        self._push((self._event(None, walltime, GRAPH_DEF, _bytes_of(graph, "graph")),))
+
+    def add_openvino_graph(self, graph: Message, walltime: Any = None) -> None:
+        """Logs a `GraphDef` message, as `add_onnx_graph` (tensorboardX)."""
+        self.add_onnx_graph(graph, walltime)
+
+    @contextlib.contextmanager
+    def use_metadata(self, *, global_step: Any = None, walltime: float | None = None) -> Iterator[FileWriter]:
+        """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
+        before = self._step, self._walltime
+        self._step = None if global_step is None else freeze_step(global_step)
+        self._walltime = walltime
+        try:
+            yield self
+        finally:
+            self._step, self._walltime = before
 
     def flush(self) -> None:
         """Waits until what was pushed before, to any run of the writer, is with the operating system."""
@@ -85,12 +99,16 @@ class FileWriter:
     def reopen(self) -> None:
         """Does nothing: the next `add_*` after `close()` opens a new file by itself."""
 
+    def _now(self, walltime: Any) -> float:
+        wall_time = self._walltime if walltime is None else walltime
+        return time.time() if wall_time is None else freeze_wall_time(wall_time)
+
+    def _event(self, step: Any, walltime: Any, field: int, content: bytes) -> bytes:
+        own_step = self._step if step is None else step
+        return event(self._now(walltime), freeze_step(own_step), field, content)
+
     def _push(self, events: Sequence[bytes]) -> None:
         self._pipeline.queue.put(Events(self._run, events))
-
-
-def _now(walltime: Any) -> float:
-    return time.time() if walltime is None else freeze_wall_time(walltime)
 
 
 def _bytes_of(message: Message, name: str) -> bytes:

@@ -48,7 +48,8 @@ def _default_bins() -> tuple[float, ...]:
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
 
 
-def _warn_of_comet(comet_config: Mapping[str, object] | None) -> None:
+def warn_of_comet(comet_config: Mapping[str, object] | None) -> None:
+    """Warns whoever constructs a writer, two calls up, if logging to Comet is asked for."""
     if comet_config is not None and not comet_config.get("disabled", False):
         warnings.warn(
             "comet_config is ignored: tbasync writes event files and nothing else; log to Comet with the "
@@ -170,7 +171,7 @@ class SummaryWriter(
         self.flush_secs = flush_secs
         self.filename_suffix = filename_suffix
         self._keep(check_keep_scalars(keep_scalars))
-        _warn_of_comet(comet_config)
+        warn_of_comet(comet_config)
         if not role.writes:
             become_null(self, SummaryWriter, sends=role.team is not None)
             if role.team is None:
@@ -347,7 +348,8 @@ class SummaryWriter(
         # The common call does not look at the defaults; within the context there is none.
         vars(self)["add_scalar"] = self._add_scalar
         try:
-            yield self
+            with self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime):
+                yield self
         finally:
             self._defaults = before
             vars(self).pop("add_scalar", None)

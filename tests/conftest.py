@@ -1,7 +1,8 @@
-"""What all tests share: hypothesis is deterministic, and the originals are imported once."""
+"""What all tests share: hypothesis is deterministic, and the originals are imported once, Ctrl-C works."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,10 @@ from hypothesis import settings
 # Deterministic, and without a deadline: a shared machine may stall for longer than any example takes.
 settings.register_profile("tbasync", deadline=None, derandomize=True)
 settings.load_profile("tbasync")
+
+# In a shell's background jobs Ctrl-C is ignored, and so it would be in the processes that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

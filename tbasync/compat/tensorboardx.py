@@ -6,19 +6,14 @@ import functools
 import inspect
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
-from ..errors import TbasyncWarning
 from ..files.paths import sub_run
 from ..integrations.torch_compile import not_compiled, skip_frames
-from ..pipeline.deferred import Deferred
-from ..pipeline.freeze import check_tag, freeze_scalar
-from ..pipeline.items import Metrics
-from ..writer import SummaryWriter
-from .exported_scalars import ExportedScalars
+from ..pipeline.freeze import check_tag, freeze_metrics
+from ..writer import SummaryWriter, warn_of_comet
 
 # tensorboardX/summary.py: what it replaces in a tag. It does so for scalars and these kinds, and no others.
 _ILLEGAL = re.compile(r"[^-/\w.]")
@@ -32,6 +27,8 @@ _ORDERS = {
     "add_video": "tag vid_tensor global_step fps walltime dataformats",
 }
 
+# tensorboardX keeps all points of `add_scalars` for its export, for ever; here this many.
+_KEPT_SCALARS = 100_000
 # Cleaned tags are remembered, up to this many: a script may make up new ones for ever.
 _MOST_TAGS = 1 << 16
 
@@ -67,23 +64,21 @@ class TensorboardXWriter(SummaryWriter):
         Args:
             logdir: the run's directory; where it is None, `log_dir` is.
             comment: as for `SummaryWriter`, and so are all others that are not named here.
-            write_to_disk: False takes every call and writes nothing.
-            comet_config: nothing goes to Comet; a warning says so where it was asked for.
-            options: tbasync's own, as for `SummaryWriter`.
+            options: tbasync's own, as for `SummaryWriter`; `keep_scalars` is 100,000 where it is not given.
         """
-        if comet_config is not None and not comet_config.get("disabled", False):
-            warnings.warn(
-                "comet_config is ignored: tbasync writes event files and nothing else; log to Comet with "
-                "the comet_ml package itself",
-                TbasyncWarning,
-                stacklevel=2,
-            )
-        if not write_to_disk:
-            options["write_to_disk"] = False
-        directory = log_dir if logdir is None else logdir
-        super().__init__(directory, comment, purge_step, max_queue, flush_secs, filename_suffix, **options)
+        warn_of_comet(comet_config)
+        options.setdefault("keep_scalars", _KEPT_SCALARS)
+        super().__init__(
+            log_dir if logdir is None else logdir,
+            comment,
+            purge_step,
+            max_queue,
+            flush_secs,
+            filename_suffix,
+            write_to_disk,
+            **options,
+        )
         skip_frames(TensorboardXWriter)
-        self._exported = ExportedScalars()
         self._clean_tags: dict[str, str] = {}
 
     def add_scalar(  # type: ignore[override]
@@ -164,35 +159,11 @@ class TensorboardXWriter(SummaryWriter):
             super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
             return
         step, wall_time = self._moment(global_step, walltime)
-        values = [
-            (sub_run(self.log_dir, f"{main_tag}/{key}"), freeze_scalar(value, f"the value of {key!r}"))
-            for key, value in tag_scalar_dict.items()
-        ]
-        for run, frozen in values:
-            self._note_run(run)
-            value = self._exported.add(run, wall_time, None if global_step is None else step, frozen)
-            waits = (value,) if isinstance(value, Deferred) else ()
-            self._queue.put(Metrics(run, {tag: value}, step, wall_time, waits))
-
-    @property
-    def scalar_dict(self) -> dict[str, list[list[Any]]]:  # type: ignore[override]  # never set: always kept
-        """What `add_scalars` has logged since the last export.
-
-        Sub-run's directory -> [wall time, step, value] of each point, at most 100,000 points in all. A value
-        that was on a device is None until it has been written.
-        """
-        return self._exported.points
-
-    def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes `scalar_dict` to a file, as JSON, and empties it.
-
-        Raises:
-            OSError: the file cannot be written; nothing is forgotten then.
-            LoggingError: as `flush()`, which is called if there are values that were on a device.
-        """
-        if self._exported.awaits:
-            self.flush()
-        self._exported.export(path)
+        values, _ = freeze_metrics(tag_scalar_dict)
+        runs = [sub_run(self.log_dir, f"{main_tag}/{key}") for key in values]
+        if self._kept is not None:
+            values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)
+        self._push_to_runs(runs, tag, values, step, wall_time)
 
     def _cleaned(self, tag: str) -> str:
         check_tag(tag)

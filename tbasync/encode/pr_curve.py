@@ -73,14 +73,37 @@ def pr_curve(
     Raises:
         ValueError: predictions outside [0, 1] or NaN; labels or weights that are not finite.
     """
-    thresholds = min(num_thresholds, MAX_THRESHOLDS)
-    with np.errstate(all="ignore"):  # what is not finite raises in `_counts`
-        true, false = _counts(tag, labels, predictions, thresholds, weights)
-        curve = _curve(true, false)
+    with np.errstate(all="ignore"):  # what is not finite raises in `_encoded`
+        thresholds = min(num_thresholds, MAX_THRESHOLDS)
+        return _encoded(tag, *_counts(tag, labels, predictions, thresholds, weights), num_thresholds)
+
+
+def counted_pr_curve(tag: str, counts: NDArray[np.float64], num_thresholds: int) -> Encoded:
+    """Encodes the precision-recall curve of elements that have been counted already.
+
+    Args:
+        tag: the series' name.
+        counts: float64, shape (2 + 2 * thresholds,) for as many thresholds as are written: the least and the
+            greatest prediction, NaN if one is and infinite if there are none, and the weights of the positive
+            and of the negative labels between each threshold and the next.
+        num_thresholds: how many thresholds were asked for.
+
+    Raises:
+        ValueError: as `pr_curve`.
+    """
+    if counts[0] <= counts[1] or np.isnan(counts[0]):
+        _check_range(tag, *counts[:2])
+    true, false = counts[2:].reshape(2, -1)
+    return _encoded(tag, true, false, num_thresholds)
+
+
+def _encoded(tag: str, true: NDArray[np.float64], false: NDArray[np.float64], num_thresholds: int) -> Encoded:
+    if not (np.isfinite(true).all() and np.isfinite(false).all()):
+        raise ValueError(f"labels and weights of the PR curve {tag!r} must be finite")
     notes: tuple[str, ...] = ()
     if num_thresholds > MAX_THRESHOLDS:
         notes = (f"num_thresholds={num_thresholds} was cut to {MAX_THRESHOLDS}, as torch's writer does",)
-    return Encoded(summary_bytes(tag, curve, thresholds), notes=notes)
+    return Encoded(summary_bytes(tag, _curve(true, false), true.size), notes=notes)
 
 
 def _counts(
@@ -95,21 +118,22 @@ def _counts(
             block = slice(start, min(start + _BLOCK, part.stop))
             at = _threshold_indices(tag, predictions[block], thresholds)
             _add_block(true, false, at, labels[block], None if spread is None else spread[block])
-    if not (np.isfinite(true).all() and np.isfinite(false).all()):
-        raise ValueError(f"labels and weights of the PR curve {tag!r} must be finite")
     return true, false
 
 
 def _threshold_indices(tag: str, predictions: NDArray[Any], thresholds: int) -> NDArray[np.uint8]:
     """The index of the last threshold at or below each prediction, as torch rounds it: in their own type."""
     values: Floats = predictions if predictions.dtype == np.float16 else widen(predictions)
-    low, high = values.min(), values.max()
+    _check_range(tag, values.min(), values.max())
+    indices: NDArray[np.uint8] = (values * values.dtype.type(thresholds - 1)).astype(np.uint8)
+    return indices
+
+
+def _check_range(tag: str, low: Any, high: Any) -> None:
     if not (low >= 0 and high <= 1):
         raise ValueError(
             f"predictions of the PR curve {tag!r} must lie in [0, 1]; they reach from {low} to {high}"
         )
-    indices: NDArray[np.uint8] = (values * values.dtype.type(thresholds - 1)).astype(np.uint8)
-    return indices
 
 
 def _add_block(

@@ -155,8 +155,9 @@ class RunFiles:
             self._forget(run)
         except OSError as error:
             return error
-        if ended:
-            self.end(run)
+        finally:
+            if ended:
+                self.end(run)
         return None
 
     def _directory(self, run: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..encode.accumulator import Histogram
 from ..encode.bins import DEFAULT
 from ..encode.histogram import check_histogram, counted_histogram, histogram
 from ..encode.histogram_raw import check_histogram_raw, histogram_raw
-from ..encode.pr_curve import check_pr_curve, pr_curve
-from ..encode.pr_curve_raw import check_pr_curve_raw, pr_curve_raw
+from ..encode.pr_curve import check_pr_curve, counted_pr_curve, pr_curve
+from ..encode.pr_curve_raw import MAX_THRESHOLDS, check_pr_curve_raw, pr_curve_raw
 from ..pipeline.device import DeviceArray
 from ..pipeline.device_bins import COUNTED, bin_tensor
+from ..pipeline.device_curves import count_labels
 from ..pipeline.freeze import freeze_array, freeze_here, freeze_optional
 from .base import Pushing
 
@@ -52,7 +54,8 @@ class DistributionMethods(Pushing):
         else:
             frozen = freeze_array(values, "values", copy)
         edges, most = check_histogram(frozen, bins, max_bins)
-        if isinstance(frozen, DeviceArray) and isinstance(edges, str) and edges == DEFAULT:
+        default = isinstance(edges, str) and edges == DEFAULT
+        if default and isinstance(frozen, DeviceArray) and frozen.reduces():
             counted = frozen.reduce(bin_tensor, COUNTED)
             self._push(tag, global_step, walltime, counted_histogram, (counted, most))
             return
@@ -123,6 +126,12 @@ class DistributionMethods(Pushing):
         guesses = freeze_array(predictions, "predictions", copy)
         counted = freeze_optional(weights, "weights", copy)
         check_pr_curve(truths, guesses, num_thresholds, counted)
+        others = (truths,) if counted is None else (truths, counted)
+        if isinstance(guesses, DeviceArray) and guesses.reduces(*others):
+            thresholds = min(num_thresholds, MAX_THRESHOLDS)
+            counts = guesses.reduce(partial(count_labels, thresholds), 2 + 2 * thresholds, *others)
+            self._push(tag, global_step, walltime, counted_pr_curve, (counts, num_thresholds))
+            return
         arguments = (truths, guesses, num_thresholds, counted)
         self._push(tag, global_step, walltime, pr_curve, arguments)
 

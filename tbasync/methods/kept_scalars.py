@@ -7,11 +7,11 @@ import operator
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import TbasyncWarning
-from ..pipeline.deferred import Deferred
+from ..pipeline.deferred import Array, Deferred, Element
 
 Points = dict[str, list[list[Any]]]
 
@@ -32,7 +32,8 @@ class KeptScalars:
 
     Attributes:
         points: `<log_dir>/<main_tag>/<key>` -> [wall time, step or None, value] of each point, as
-            tensorboardX keeps them in `scalar_dict`.
+            tensorboardX keeps them in `scalar_dict`. A value is None while a device has it, and stays so if
+            it is lost.
     """
 
     def __init__(self, log_dir: str, limit: int) -> None:
@@ -40,37 +41,64 @@ class KeptScalars:
         self._log_dir = log_dir
         self._limit = limit
         self._count = 0
-        self._said: set[str] = set()
-        # Keeps additions from the copying in `export`. Reentrant: a signal handler may log as well.
+        self._said = False
+        # Keeps additions and exports apart. Reentrant: a signal handler may log as well.
         self._lock = threading.RLock()
 
     def add(
         self, main_tag: str, values: Mapping[str, float | Deferred], step: int | None, wall_time: float
-    ) -> None:
-        """Keeps the values of one call, as far as there is room."""
+    ) -> dict[str, float | Deferred]:
+        """Keeps the values of one call, as far as there is room; returns what to log in their place."""
+        logged = dict(values)
         with self._lock:
             for key, value in values.items():
                 if self._count >= self._limit:
-                    self._say(f"has {self._limit:,} points, keep_scalars, and takes no more until an export")
-                elif isinstance(value, Deferred):
-                    self._say("takes no values that are on a device")
-                else:
-                    self._count += 1
-                    series = os.path.join(self._log_dir, main_tag, key)
-                    self.points.setdefault(series, []).append([wall_time, step, value])
+                    self._say_full()
+                    break
+                point = [wall_time, step, value]
+                if isinstance(value, Deferred):
+                    point[2] = None
+                    logged[key] = _EnteredInPoint(value, point)
+                self._count += 1
+                # Joined as tensorboardX does, where a tag that begins with a slash leads nowhere else.
+                self.points.setdefault(f"{self._log_dir}/{main_tag}/{key}", []).append(point)
+        return logged
 
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Writes all points to a file as JSON and forgets them; if that fails, none is forgotten."""
+    def export(self, path: str | os.PathLike[str], flush: Callable[[], object]) -> None:
+        """Writes all points to a file as JSON and forgets them; if that fails, none is forgotten.
+
+        What another thread's call has kept but not pushed yet, that call not having returned, is null if it
+        is on a device.
+
+        Args:
+            path: the file.
+            flush: fetches the values that are on a device; called if there are any.
+
+        Raises:
+            OSError: the file cannot be written.
+            LoggingError: as `flush`.
+        """
+        with self._lock:  # taken away at once: another thread's export finds what has come since
+            taken = dict(self.points)
+            self.points.clear()
+            self._count -= _length(taken)
+        try:
+            if any(point[2] is None for points in taken.values() for point in points):
+                flush()
+            with open(path, "w", encoding="ascii") as file:
+                json.dump(taken, file)
+        except BaseException:
+            self._put_back(taken)
+            raise
+
+    def _put_back(self, taken: Points) -> None:
         with self._lock:
-            taken = {series: list(points) for series, points in self.points.items()}
-        with open(path, "w", encoding="ascii") as file:
-            json.dump(taken, file)
-        with self._lock:
-            for series, points in taken.items():
-                del self.points[series][: len(points)]
-                self._count -= len(points)
-                if not self.points[series]:
-                    del self.points[series]
+            since = dict(self.points)
+            self.points.clear()
+            self.points.update(taken)
+            for series, points in since.items():
+                self.points[series] = taken.get(series, []) + points
+            self._count += _length(taken)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_lock"}
@@ -78,13 +106,33 @@ class KeptScalars:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.RLock())
 
-    def _say(self, what: str) -> None:
-        if what in self._said:
+    def _say_full(self) -> None:
+        if self._said:
             return
-        self._said.add(what)
+        self._said = True
         warnings.warn(
-            f"scalar_dict {what}: the event files will have all that add_scalars logs, but "
-            "export_scalars_to_json will not",
+            f"scalar_dict has {self._limit:,} points, keep_scalars, and takes no more until an export: the "
+            "event files will have all that add_scalars logs, but export_scalars_to_json will not",
             TbasyncWarning,
             stacklevel=4,
         )
+
+
+class _EnteredInPoint(Element):
+    """A scalar that is entered in its point when the writer thread has fetched it."""
+
+    def __init__(self, value: Deferred, point: list[Any]) -> None:
+        super().__init__(value.array if isinstance(value, Element) else value, 0)
+        self.device_bytes = value.device_bytes
+        self._value = value
+        self._point = point
+
+    def resolve(self) -> Array:
+        """The scalar."""
+        array = self._value.resolve()
+        self._point[2] = array.item()
+        return array
+
+
+def _length(points: Points) -> int:
+    return sum(map(len, points.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import Any
 
@@ -23,6 +23,7 @@ class ScalarMethods(Pushing):
     """`add_scalar`, `log_metrics`, `add_scalars`, `export_scalars_to_json`."""
 
     _kept: KeptScalars | None  # of `keep_scalars`
+    flush: Callable[[], bool]
 
     def add_scalar(
         self,
@@ -134,7 +135,11 @@ class ScalarMethods(Pushing):
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
         values, deferred = freeze_metrics(metrics)
-        self._queue.put(Metrics(None, values, *self._moment(step, walltime, "step"), deferred))
+        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
+            wall_time = time()  # the common case of `_moment`
+        else:
+            step, wall_time = self._moment(step, walltime, "step")
+        self._queue.put(Metrics(None, values, step, wall_time, deferred))
 
     def add_scalars(
         self,
@@ -161,38 +166,53 @@ class ScalarMethods(Pushing):
                 of the values is logged.
         """
         check_tag(main_tag, "main_tag")
-        moment = self._moment(global_step, walltime)
+        step, wall_time = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
-        values, deferred = freeze_metrics(tag_scalar_dict)
+        values, _ = freeze_metrics(tag_scalar_dict)
         runs = [] if same_run else [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         if self._kept is not None:
-            self._kept.add(main_tag, values, None if global_step is None else moment[0], moment[1])
+            values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)
         if same_run:
             tagged = {f"{main_tag}/{key}": value for key, value in values.items()}
-            self._queue.put(Metrics(None, tagged, *moment, deferred))
+            deferred = tuple(value for value in values.values() if isinstance(value, Deferred))
+            self._queue.put(Metrics(None, tagged, step, wall_time, deferred))
             return
-        for run, value in zip(runs, values.values(), strict=True):
-            self._note_run(run)
-            waits = (value,) if isinstance(value, Deferred) else ()
-            self._queue.put(Metrics(run, {main_tag: value}, *moment, waits))
+        self._push_to_runs(runs, main_tag, values, step, wall_time)
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
         """Writes what `add_scalars` has logged to a file, as JSON, and forgets it (tensorboardX).
 
         Args:
             path: the file; `<log_dir>/<main_tag>/<key>` -> [[wall time, step, value], ...]. Until then the
-                same can be read in `scalar_dict`.
+                same can be read in `scalar_dict`, where a value that is on a device is None until it has
+                been written. A value that was lost is null in the file.
 
         Raises:
             TbasyncError: nothing has been kept, for the writer was constructed without `keep_scalars`.
             OSError: the file cannot be written; nothing is forgotten then.
+            LoggingError: as `flush()`, which is called if there are values that were on a device; nothing is
+                forgotten then.
         """
         if self._kept is None:
             raise TbasyncError(
                 "no scalars were kept to be exported: construct the writer with keep_scalars=N, the most "
                 "points of add_scalars to hold in memory; or read the event files"
             )
-        self._kept.export(path)
+        self._kept.export(path, self.flush)
+
+    def _push_to_runs(
+        self,
+        runs: Sequence[str],
+        tag: str,
+        values: Mapping[str, float | Deferred],
+        step: int,
+        wall_time: float,
+    ) -> None:
+        """Pushes each value to the sub-run of the same place."""
+        for run, value in zip(runs, values.values(), strict=True):
+            self._note_run(run)
+            deferred = (value,) if isinstance(value, Deferred) else ()
+            self._queue.put(Metrics(run, {tag: value}, step, wall_time, deferred))
 
     def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
         queue = self._queue

@@ -14,133 +14,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..errors import TbasyncError
 from .deferred import Array, Deferred, Element
+from .streams import STAGING_BYTES, Mark, Streams
 
-# Pinned memory on the host, one buffer for each device, allocated once: pinning synchronises the device.
-STAGING_BYTES = 4 << 20
 # Up to this size values are fetched together, larger ones each on its own when they are encoded.
 _SMALL_BYTES = 64 << 10
-
-
-class Mark(Protocol):
-    """A place in a stream: an event."""
-
-    def synchronize(self) -> None:
-        """Waits until the device has come to this place."""
-
-
-class Streams(Protocol):
-    """What is asked of an accelerator."""
-
-    def capturing(self, device: Any) -> bool:
-        """Whether the caller's stream is being captured into a graph."""
-
-    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
-        """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
-
-    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
-        """Gives `work` to the writer thread's stream, behind all of `after`; returns the place behind it."""
-
-    def staging(self, device: Any) -> Any:
-        """The device's buffer in pinned host memory: uint8, `STAGING_BYTES` long."""
-
-
-def _contiguous(tensor: Any, dtype: Any, copy: bool) -> Any:
-    torch = sys.modules["torch"]
-    with torch.no_grad():
-        frozen = tensor.detach().to(dtype=dtype, memory_format=torch.contiguous_format, copy=copy)
-        return frozen.resolve_conj().resolve_neg().contiguous()
-
-
-class TorchStreams:
-    """Streams of one kind of accelerator, through torch's module for it (`torch.cuda`, `torch.xpu`, …)."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-        self._streams: dict[Any, Any] = {}
-        self._staging: dict[Any, Any] = {}
-
-    def capturing(self, device: Any) -> bool:
-        """Whether the caller's stream is being captured into a graph."""
-        del device
-        is_capturing = getattr(self._module, "is_current_stream_capturing", None)
-        return is_capturing is not None and bool(is_capturing())
-
-    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
-        """A contiguous copy as `dtype`, made by the caller's current stream, and the place behind it."""
-        stream = self._module.current_stream(tensor.device)
-        copied = _contiguous(tensor, dtype, copy)
-        # Blocking: who waits for the event sleeps; otherwise CUDA spins, a core lost to waiting.
-        mark = self._module.Event(blocking=True)
-        mark.record(stream)
-        return copied, mark
-
-    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
-        """Gives `work` to the writer thread's stream, behind all of `after`; returns the place behind it."""
-        stream = self._streams.get(device)
-        if stream is None:
-            stream = self._streams[device] = self._module.Stream(device=device)
-        with self._module.stream(stream):
-            for mark in after:
-                stream.wait_event(mark)
-            work()
-            done = self._module.Event(blocking=True)
-            done.record(stream)
-        place: Mark = done
-        return place
-
-    def staging(self, device: Any) -> Any:
-        """The device's buffer in pinned host memory: uint8, `STAGING_BYTES` long."""
-        buffer = self._staging.get(device)
-        if buffer is None:
-            torch = sys.modules["torch"]
-            buffer = torch.empty(STAGING_BYTES, dtype=torch.uint8, pin_memory=True)
-            self._staging[device] = buffer
-        return buffer
-
-
-class PlainStreams:
-    """A device without streams of its own making, such as Apple's: the writer thread waits for all of it."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def capturing(self, device: Any) -> bool:
-        """Such devices have no graphs."""
-        return False
-
-    def freeze(self, tensor: Any, dtype: Any, copy: bool) -> tuple[Any, Mark]:
-        """A contiguous copy as `dtype`, in the device's only queue."""
-        return _contiguous(tensor, dtype, copy), self
-
-    def run(self, device: Any, after: Iterable[Mark], work: Callable[[], None]) -> Mark:
-        """Does `work` in the device's only queue, which is behind everything already."""
-        work()
-        return self
-
-    def staging(self, device: Any) -> Any:
-        """A buffer in host memory: uint8, `STAGING_BYTES` long."""
-        torch = sys.modules["torch"]
-        return torch.empty(STAGING_BYTES, dtype=torch.uint8)
-
-    def synchronize(self) -> None:
-        """Waits for everything that the device has been given."""
-        self._module.synchronize()
-
-
-@cache
-def streams_of(device_type: str) -> Streams:
-    """The streams of a kind of device, by torch's name for it."""
-    module = getattr(sys.modules["torch"], device_type)
-    if hasattr(module, "Stream") and hasattr(module, "current_stream"):
-        return TorchStreams(module)
-    return PlainStreams(module)
 
 
 class DeviceArray(Deferred):
@@ -182,21 +65,49 @@ class DeviceArray(Deferred):
         self._copy: Any
         self._mark: Any
         self._copy, self._mark = streams.freeze(tensor, dtype, copy)
-        self._compute: Callable[[Any], Any] | None = None
+        self._compute: Callable[..., Any] | None = None
+        self._others: tuple[DeviceArray, ...] = ()
         self.device_bytes = self._copy.numel() * self._copy.element_size()
         self.nbytes = self.device_bytes
         self._host: Array | None = None
 
-    def reduce(self, compute: Callable[[Any], Any], size: int) -> DeviceArray:
-        """Has `compute` run on the device and its result, of `size` float64, fetched instead; returns self."""
-        self._compute = compute
+    def reduces(self, *others: Any) -> bool:
+        """Whether `reduce` can be asked for: these lie on the same device, and it has float64."""
+        return self.device.type != "mps" and all(
+            isinstance(other, DeviceArray) and other.device == self.device for other in others
+        )
+
+    def reduce(self, compute: Callable[..., Any], size: int, *others: DeviceArray) -> DeviceArray:
+        """Has something computed on the device, and its result fetched instead of the values.
+
+        Args:
+            compute: given this tensor and those of `others`, makes a float64 tensor of `size` elements.
+            size: how many numbers it makes.
+            others: of the same device; they are this one's from now on.
+
+        Returns:
+            self
+        """
+        self._compute, self._others = compute, others
         self.nbytes = 8 * size
+        self.device_bytes += sum(other.device_bytes for other in others)
         return self
+
+    def _marks(self) -> list[Mark]:
+        """The places in the caller's streams behind which everything that it needs is there."""
+        return [self._mark, *(other._mark for other in self._others)]
+
+    def _result(self) -> Any:
+        """What is to be fetched, computed by the writer thread's stream."""
+        if self._compute is None:
+            return self._copy
+        return self._compute(self._copy, *(other._copy for other in self._others))
 
     def _arrived(self, host: Array) -> None:
         """Takes the values, and gives the device's memory back."""
         self._host = host
         self._copy = self._mark = self._compute = None
+        self._others = ()
 
     def resolve(self) -> Array:
         """The values as an array on the host, fetched now unless they have been fetched with others."""
@@ -245,9 +156,9 @@ def _fetch_from(streams: Streams, device: Any, arrays: Sequence[DeviceArray]) ->
 
     def compute() -> None:
         with torch.no_grad():
-            results.extend(a._copy if a._compute is None else a._compute(a._copy) for a in arrays)
+            results.extend(array._result() for array in arrays)
 
-    streams.run(device, [array._mark for array in arrays], compute).synchronize()
+    streams.run(device, [mark for array in arrays for mark in array._marks()], compute).synchronize()
     flats = [result.reshape(-1).view(torch.uint8) for result in results]
     host = _to_host(streams, device, flats)
     start = 0

@@ -30,7 +30,8 @@ def _edges(device: Any, dtype: Any) -> Any:
     if dtype == torch.float32:
         near = edges.astype(np.float32)
         edges = np.where(near < edges, np.nextafter(near, np.float32(np.inf)), near)
-    return torch.tensor(edges, dtype=dtype, device=device)
+    # Not `torch.tensor(edges, device=device)`, which waits for the device.
+    return torch.tensor(edges, dtype=dtype).to(device, non_blocking=True)
 
 
 def bin_tensor(values: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .deferred import Array, Deferred, Element, Fetched
-from .device import DeviceArray, streams_of
+from .device import DeviceArray
+from .streams import streams_of
 
 
 def is_torch_tensor(value: object) -> bool:
@@ -48,6 +49,8 @@ def freeze_foreign(value: Any, name: str, copy: bool) -> Array | Deferred | None
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and isinstance(value, getattr(tensorflow, "Tensor", ())):
         return _freeze_tensorflow(value, name)
+    if tensorflow is not None and isinstance(value, getattr(tensorflow, "Variable", ())):
+        return _freeze_variable(value, name)
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(value, getattr(cupy, "ndarray", ())):
         return _freeze_cupy(cupy, value)
@@ -146,6 +149,10 @@ def _freeze_tensorflow(value: Any, name: str) -> Deferred:
     if not hasattr(value, "numpy"):
         raise TypeError(f"{name} is a symbolic tensor and has no value; log outside of tf.function")
     return Fetched(value.numpy, tuple(value.shape), np.dtype(value.dtype.as_numpy_dtype))
+
+
+def _freeze_variable(variable: Any, name: str) -> Deferred:
+    return _freeze_tensorflow(variable.read_value(), name)  # what is assigned later goes to another buffer
 
 
 def _freeze_cupy(cupy: Any, value: Any) -> Deferred:

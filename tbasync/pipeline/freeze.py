@@ -7,6 +7,7 @@ recognised by what is in `sys.modules` already: a tensor cannot exist before its
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,10 @@ from .deferred import Array, Deferred
 from .frameworks import freeze_foreign, freeze_torch_scalars, is_torch_tensor, on_device, plain_tensors
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+# `_exhaust(map(_only_float, values))` raises TypeError unless all values are floats, in one loop in C.
+_only_float = float.conjugate
+_exhaust = deque[object](maxlen=0).extend
 
 
 def check_tag(tag: object, name: str = "tag") -> None:
@@ -100,24 +105,26 @@ def freeze_metrics(
     Raises:
         TypeError, ValueError: as `check_tag` and `freeze_scalar`, naming the metric that is at fault.
     """
+    frozen: dict[str, Any] = {}
+    try:
+        # The critical path of `log_metrics`. For a dict of str, both steps of the copying are a memcpy and a look
+        # at the kind of dict it is; then a loop in C that refuses everything but floats.
+        frozen.update(**metrics)
+        _exhaust(map(_only_float, frozen.values()))
+    except TypeError:
+        return _freeze_unusual_metrics(metrics)
+    return frozen, ()
+
+
+def _freeze_unusual_metrics(
+    metrics: Mapping[str, Any],
+) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
     try:
         frozen = dict(metrics)
     except (TypeError, ValueError):
         raise TypeError(
             f"the metrics must be a mapping of tags to numbers, got {type(metrics).__name__}: {_brief(metrics)}"
         ) from None
-    try:
-        # Two loops in C that refuse everything but str and float: the critical path of `log_metrics`.
-        "".join(frozen)
-        list(map(float.conjugate, frozen.values()))
-    except TypeError:
-        return _freeze_unusual_metrics(frozen)
-    return frozen, ()
-
-
-def _freeze_unusual_metrics(
-    frozen: dict[str, Any],
-) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
     on_devices = {}
     for tag, value in frozen.items():
         check_tag(tag)
@@ -177,7 +184,11 @@ def _freeze(value: Any, name: str, *, copy: bool) -> Array | Deferred:
     if foreign is not None:
         return foreign
     try:
-        return np.array(value) if copy else np.asarray(value)
+        if isinstance(value, np.ndarray) or not hasattr(value, "__array__"):
+            return np.array(value) if copy else np.asarray(value)
+        # Not by `np.array`, which warns of every class that was written before numpy 2.
+        array: Array = np.asarray(value)
+        return array.copy() if copy else array
     except Exception as error:
         raise TypeError(f"{name} cannot be made an array: {type(value).__name__}: {error}") from error
 

@@ -69,7 +69,12 @@ class Metrics(Item):
         wall_time: float,
         deferred: tuple[Deferred, ...] = (),
     ) -> None:
-        super().__init__(run, len(values), len(values) * _METRIC_BYTES, deferred)
+        # Not by Item's: this is the critical path of `log_metrics`.
+        self.run = run
+        self.summaries = size = len(values)
+        self.nbytes = size * _METRIC_BYTES
+        self.deferred = deferred
+        self.device_bytes = sum(value.device_bytes for value in deferred) if deferred else 0
         self.values = values
         self.step = step
         self.wall_time = wall_time

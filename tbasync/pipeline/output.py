@@ -55,6 +55,9 @@ class Output:
         self.write_error: Exception | None = None
         self._faults = faults
         self._chunks: dict[str | None, _Chunk] = {}
+        self._ending: set[str] = (
+            set()
+        )  # runs whose handle is to be closed when what waits for them is written
 
     def add(self, run: str | None, records: bytes, summaries: int) -> None:
         """Takes whole records for a run, worth so many summaries."""
@@ -92,6 +95,8 @@ class Output:
                     self._fail(run, chunk, caught)
             else:
                 self.written += chunk.summaries
+                if run in self._ending:
+                    self.end(run)
         self._remember(error)
         self._tell_of_files()
         return error is None
@@ -113,13 +118,18 @@ class Output:
         return None
 
     def end(self, run: str) -> None:
-        """Closes the handle of a run that is complete for now."""
+        """Closes the handle of a run that is complete for now, once what waits for it is written."""
+        if run in self._chunks:
+            self._ending.add(run)
+            return
+        self._ending.discard(run)
         self.files.end(run)
         self._tell_of_files()
 
     def close(self) -> LoggingError | None:
         """Closes all files, and forgets what could not be written; returns what a closing handle reported."""
         self.files.close()
+        self._ending.clear()
         self._remember(None)
         error = self.files.take_close_error()
         if error is None:
@@ -136,6 +146,7 @@ class Output:
 
     def _fail(self, run: str | None, chunk: _Chunk, error: Exception) -> None:
         self.lost += chunk.summaries
+        self._ending.discard(run or "")
         name = self.files.log_dir if run is None else run
         message = f"{chunk.summaries} summaries of the run {name!r} are lost: {describe(error)}"
         self._faults.failed(("run", run), message, error, chunk.summaries)

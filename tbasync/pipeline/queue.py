@@ -149,8 +149,15 @@ class PushQueue:
         if sys.is_finalizing():
             return  # daemon threads have been stopped wherever they were, perhaps with one of our locks held
         nbytes, device_bytes = item.nbytes, item.device_bytes
-        if (nbytes or device_bytes) and not self._reserve(nbytes, device_bytes) and not self._admit(item):
-            return
+        if nbytes or device_bytes:
+            fits = False
+            if not device_bytes:  # the common case of `_reserve`, without a function call
+                with self._payload_lock:
+                    fits = self.payload + nbytes <= self._capacity
+                    if fits:
+                        self.payload += nbytes
+            if not fits and not self._reserve(nbytes, device_bytes) and not self._admit(item):
+                return
         self.append(item)
         if len(self.items) > self.limit or self.payload > self._half or self.device_bytes > self._half_device:
             self.attend()

@@ -112,11 +112,13 @@ class WriterThread:
                 return
             arguments = (permit, self._work)
             threading.Thread(target=self._run, args=arguments, name="tbasync-writer", daemon=True).start()
-        except RuntimeError:  # "can't start new thread", for want of resources or at interpreter shutdown
-            self._run(permit, self._work_here)
-        except BaseException:
-            # A signal handler has raised in the midst of it. Whoever gets the permit decides: either the
-            # thread has begun and is the worker, or it will find that it may not.
+        except BaseException as error:
+            # "can't start new thread", for want of resources or at interpreter shutdown
+            if isinstance(error, RuntimeError) and not isinstance(error, RecursionError):
+                self._run(permit, self._work_here)
+                return
+            # A signal handler has raised in the midst of it, or the caller is nested too deeply. Whoever gets
+            # the permit decides: either the thread has begun and is the worker, or it will find that it may not.
             if permit.acquire(blocking=False):
                 self._claim.release()
             raise

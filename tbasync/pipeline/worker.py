@@ -369,5 +369,5 @@ class Worker:
 
 
 def _kind(item: Summary) -> str:
-    """What kind of summary it is, for people."""
-    return str(getattr(item.encode, "__name__", "summary")).strip("_").replace("_", " ")
+    """What kind of summary it is, or which call of a foreign writer, for people."""
+    return str(getattr(item.encode, "__name__", "summary")).strip("_")

@@ -101,14 +101,19 @@ def test_fsync_of_a_removed_file_is_no_error(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_fsync_leaves_ended_runs_closed(tmp_path: Path) -> None:
-    """It opens what has to be synced and closes it again; what is synced already is not touched."""
+def test_fsync_leaves_ended_runs_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens what has to be synced and closes it again, if it fails too; what is synced already is not touched."""
     before = open_event_files()
     files = RunFiles(str(tmp_path))
     files.append(None, RECORD)
     for k in range(5):
         files.append(str(tmp_path / str(k)), RECORD)
         files.end(str(tmp_path / str(k)))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", lambda handle: os.fstat(-1))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            files.fsync()
+        assert open_event_files() - before == 1
     files.fsync()
     files.fsync()
     assert open_event_files() - before == 1

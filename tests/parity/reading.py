@@ -88,6 +88,11 @@ def events(run: Path | str) -> list[Any]:
     return [event for path in paths for event in _events(path)]
 
 
+def first_event(path: Path) -> Any:
+    """The event with which a file begins: what tells its version."""
+    return Event.FromString(next(iter(RawEventFileLoader(str(path)).Load())))
+
+
 def values(run: Path | str) -> list[Any]:
     """All values of a run's summaries, in order."""
     return [value for event in events(run) for value in event.summary.value]

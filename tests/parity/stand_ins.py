@@ -1,14 +1,17 @@
 """Small stand-ins for packages that the originals' writers need and the tests' environment lacks.
 
 What they are given is what matters here: the "GIF" of the stand-in for moviepy holds the frames themselves, and
-the stand-in for onnx reads a file of its own kind.
+the stand-in for onnx reads a file of its own kind. And one for a function of tensorboardX whose result is left
+to chance.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import io
 import json
+import math
 import sys
 import wave
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 FRAMES = b"FRAMES"  # how a "GIF" of the stand-in begins
 
@@ -95,6 +99,22 @@ def _node(row: Any) -> Any:
     )
 
 
+def blackened(make_sprite: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """tensorboardX's `make_sprite`, with black in place of whatever was in memory below the last pictures."""
+
+    def make(label_img: Any, save_path: str) -> None:
+        make_sprite(label_img, save_path)
+        pictures, side = label_img.shape[0], label_img.shape[2]
+        path = Path(save_path) / "sprite.png"
+        with Image.open(path) as sprite:
+            pixels = np.array(sprite)
+        per_row = math.ceil(math.sqrt(pictures))
+        pixels[math.ceil(pictures / per_row) * side :] = 0
+        Image.fromarray(pixels).save(path)
+
+    return make
+
+
 def _module(name: str, **members: object) -> ModuleType:
     module = ModuleType(name)
     vars(module).update(members)
@@ -113,6 +133,8 @@ def install(patch: pytest.MonkeyPatch) -> None:
     }
     for name, module in modules.items():
         patch.setitem(sys.modules, name, module)
+    make_sprite = importlib.import_module("tensorboardX.writer").make_sprite
+    patch.setattr("tensorboardX.writer.make_sprite", blackened(make_sprite))
     patch.setattr(importlib.metadata, "version", _version_or(importlib.metadata.version))
 
 

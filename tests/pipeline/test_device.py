@@ -18,6 +18,7 @@ from tbasync.pipeline import frameworks  # noqa: E402
 
 from ..support.delayed_device import DelayedDevice  # noqa: E402
 from ..support.events import images, read_events, scalars  # noqa: E402
+from ..support.plain_reader import summaries  # noqa: E402
 
 
 @pytest.fixture
@@ -137,6 +138,78 @@ def test_an_empty_tensor_is_binned_as_an_empty_histogram() -> None:
     tally = Tally.of_counts(bin_tensor(torch.empty(0, 3)).numpy())
     assert tally.moments.as_tuple() == (0, 0, 0, 0, 0)
     assert not tally.counts.counts().any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("elements", [0, 1, 1000, 3 << 20])
+def test_pr_curves_of_device_tensors_equal_those_of_the_host(
+    device: DelayedDevice, tmp_path: Path, elements: int, weighted: bool
+) -> None:
+    """The same curve, whatever the size, although only the counts are moved and all tensors change at once."""
+    predictions, labels = torch.rand(elements, 1), torch.rand(elements, 1) < 0.3
+    weights = torch.randint(1, 5, (1,)) / 4 if weighted else None
+    arrays = [None if t is None else t.numpy().copy() for t in (labels, predictions, weights)]
+    with tbasync.SummaryWriter(tmp_path / "device") as writer:
+        device.gate.clear()
+        writer.add_pr_curve("p", labels, predictions, 2, num_thresholds=50, weights=weights)
+        held = writer._queue.device_bytes
+        for changed in (labels, predictions, torch.empty(0) if weights is None else weights):
+            changed.zero_()
+        device.gate.set()
+    assert held == 5 * elements + 4 * weighted
+    with tbasync.SummaryWriter(tmp_path / "host") as writer:
+        writer.add_pr_curve("p", *arrays[:2], 2, num_thresholds=50, weights=arrays[2])
+    ours, theirs = (summaries(tmp_path / name)["p"] for name in ("device", "host"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("thresholds", [1, 2, 3, 100, 127])
+def test_device_thresholds_equal_the_hosts_to_the_last_value(dtype: str, thresholds: int) -> None:
+    """At and beside each threshold, in every type."""
+    from tbasync.encode import pr_curve as host
+    from tbasync.pipeline.device_curves import count_labels
+
+    values = torch.arange(thresholds, dtype=torch.float64) / max(1, thresholds - 1)
+    near = torch.cat([torch.nextafter(values, torch.tensor(float(to)).double()) for to in (-1, 2)])
+    predictions = torch.cat((values, near, torch.rand(1000).double())).clamp(0, 1).to(getattr(torch, dtype))
+    labels = torch.rand(predictions.shape) < 0.5
+    ours = count_labels(thresholds, predictions, labels).numpy()
+    array = (predictions.float() if dtype == "bfloat16" else predictions).numpy()
+    true, false = host._counts("p", labels.numpy(), array, thresholds, None)
+    assert ours[:2].tolist() == [array.min(), array.max()]
+    np.testing.assert_array_equal(ours[2:], np.concatenate((true, false)))
+
+
+def test_curves_over_several_pieces_of_device_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels in part, weights and extremes are put together from all pieces."""
+    from tbasync.encode import pr_curve as host
+    from tbasync.pipeline import device_curves
+
+    monkeypatch.setattr(device_curves, "_PIECE", 1000)
+    predictions, labels, weights = torch.rand(3, 12_345).unbind()
+    ours = device_curves.count_labels(127, predictions, labels, weights).numpy()
+    true, false = host._counts("p", labels.numpy(), predictions.numpy(), 127, weights.numpy())
+    assert ours[:2].tolist() == [predictions.min().item(), predictions.max().item()]
+    np.testing.assert_allclose(ours[2:], np.concatenate((true, false)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -0.1, 1.1])
+def test_a_device_prediction_out_of_range_costs_that_curve(
+    device: DelayedDevice, tmp_path: Path, bad: float
+) -> None:
+    """The writer thread says which curve and what is wrong; what is beside it is logged."""
+    predictions = torch.rand(100)
+    predictions[37] = bad
+    told: list[Exception] = []
+    writer = tbasync.SummaryWriter(tmp_path, on_error=told.append)
+    writer.add_pr_curve("p", torch.ones(100), predictions)
+    writer.add_scalar("x", 1.0)
+    writer.close()
+    (error,) = told
+    assert "'p' must lie in [0, 1]" in str(error)
+    assert [point.value for point in scalars(tmp_path)["x"]] == [1.0]
+    assert "p" not in summaries(tmp_path)
 
 
 def test_images_survive_their_tensor(device: DelayedDevice, tmp_path: Path) -> None:

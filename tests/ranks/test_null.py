@@ -115,9 +115,11 @@ def test_the_null_file_writer(tmp_path, kind):
     for file_writer in (writer.file_writer, writer._get_file_writer(), *writer.all_writers.values()):
         assert isinstance(file_writer, FileWriter)
         assert file_writer.get_logdir() == writer.log_dir
-        for name in set(public_methods(FileWriter)) - {"get_logdir"}:
+        for name in set(public_methods(FileWriter)) - {"get_logdir", "use_metadata"}:
             method = getattr(file_writer, name)
             assert method(*arguments_of(method)) is None
+        with file_writer.use_metadata(global_step=3) as within:
+            assert within is file_writer
 
 
 def test_methods_of_a_later_version(tmp_path, monkeypatch):

@@ -462,10 +462,6 @@ def test_clocks_that_differ_by_hours(make_job, monkeypatch):
     job = make_job(2)
     writers = job.start()
     real = time.time()
-    monkeypatch.setattr("tbasync.methods.scalars.time", lambda: real - behind)
-    writers[1].add_scalar("theirs", 1.0, 0)
-    writers[1].add_scalar("both", 1.0, 0)
-    monkeypatch.setattr("tbasync.methods.scalars.time", time.time)
 
     class Clock:
         """The sending rank's."""
@@ -474,6 +470,10 @@ def test_clocks_that_differ_by_hours(make_job, monkeypatch):
         time = staticmethod(lambda: time.time() - behind)
 
     monkeypatch.setattr(sender, "time", Clock)
+    monkeypatch.setattr("tbasync.methods.scalars.time", lambda: real - behind)
+    writers[1].add_scalar("theirs", 1.0, 0)
+    writers[1].add_scalar("both", 1.0, 0)
+    monkeypatch.setattr("tbasync.methods.scalars.time", time.time)
     writers[0].add_scalar("both", 1.0, 0)
     job.close()
     loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")

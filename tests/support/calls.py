@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tbasync import SummaryWriter, TbasyncError, proto
+from tbasync import SummaryWriter, proto
 from tbasync.file_writer import FileWriter
 
 BARRIERS = {"flush", "close"}
@@ -105,12 +105,6 @@ EXTRA: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def _refused(call: Callable[[], object]) -> None:
-    """The call raises tbasync's own error."""
-    with pytest.raises(TbasyncError):
-        call()
-
-
 def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], object]:
     """The call of one public method with sample arguments, or a look at a property."""
     found = inspect.getattr_static(type(target), name)
@@ -122,8 +116,6 @@ def call_of(target: SummaryWriter | FileWriter, name: str) -> Callable[[], objec
         return lambda: method(torch.nn.Linear(2, 2), torch.zeros(1, 2))
     if name == "add_onnx_graph" and isinstance(target, SummaryWriter):
         pytest.importorskip("onnx")
-    if name == "export_scalars_to_json":
-        return lambda: _refused(lambda: method("scalars.json"))  # nothing was kept for it
     # A file writer's method of the same name takes a graph that is made already.
     special = name in EXTRA and isinstance(target, SummaryWriter)
     extra = EXTRA[name](Path(target.get_logdir())) if special else {}

@@ -78,6 +78,15 @@ def scalars(directory: Path | str, *, torn_end: bool = False) -> dict[str, list[
     return found
 
 
+def summaries(directory: Path | str) -> dict[str, list[tuple[int, Any]]]:
+    """The steps and values of every series of one directory, by tag."""
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for event in events(directory):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value))
+    return found
+
+
 def steps(directory: Path | str, tag: str, *, torn_end: bool = False) -> list[int]:
     """The steps of one series, in the order of the files."""
     return [point.step for point in scalars(directory, torn_end=torn_end).get(tag, [])]

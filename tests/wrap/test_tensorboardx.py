@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import tbasync
 from tbasync import TbasyncWarning
-from tbasync.compat import exported_scalars, tensorboardx
+from tbasync.compat import tensorboardx
 from tbasync.compat.tensorboardx import TensorboardXWriter, clean_tag
 
 pytest.importorskip("tensorboardX")
@@ -161,7 +161,7 @@ def test_scalars_stay_in_the_directory(tmp_path: Path) -> None:
 
 def test_the_export_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scalar_dict` stops at its bound, says so once, and takes points again after an export."""
-    monkeypatch.setattr(exported_scalars, "_MOST_POINTS", 5)
+    monkeypatch.setattr(tensorboardx, "_KEPT_SCALARS", 5)
     with TensorboardXWriter(str(tmp_path)) as writer, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for step in range(10):
@@ -206,8 +206,10 @@ def test_values_on_a_device_are_exported(tmp_path: Path, monkeypatch: pytest.Mon
 def test_comet_is_answered(tmp_path: Path) -> None:
     """Asking for Comet gives a warning that says what to do; the default and `disabled` say nothing."""
     TensorboardXWriter(str(tmp_path), comet_config={"disabled": True}).close()
-    with pytest.warns(TbasyncWarning, match="comet_ml"):
-        TensorboardXWriter(str(tmp_path), comet_config={"project_name": "x", "disabled": False}).close()
+    for kind in (TensorboardXWriter, tbasync.SummaryWriter):
+        with pytest.warns(TbasyncWarning, match="comet_ml") as told:
+            kind(str(tmp_path), comet_config={"project_name": "x", "disabled": False}).close()
+        assert told[0].filename == __file__
 
 
 def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:

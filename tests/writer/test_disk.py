@@ -293,6 +293,24 @@ def test_one_runs_full_disk_does_not_hold_up_the_others_records(tmp_path: Path, 
     assert steps(tmp_path / "main_x", "main") == [1]
 
 
+def test_trials_of_a_full_disk_leave_no_handles(tmp_path: Path, disk: Disk) -> None:
+    """Their files are closed as ever, only later: when what waited has been written."""
+    writer = SummaryWriter(tmp_path, interval=0)
+    writer.flush()
+    before = len(os.listdir("/proc/self/fd"))
+    disk.error, disk.only = errno.ENOSPC, "/0/events"
+    with Gate(writer):
+        for trial in range(5):
+            writer.add_hparams({"lr": 0.1}, {"loss": 1.0}, run_name=str(trial))
+    with pytest.raises(LoggingError, match="No space left"):
+        writer.flush()
+    disk.error = None
+    assert writer.flush()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert writer.close()
+    assert steps(tmp_path / "4", "loss") == [0]
+
+
 @pytest.mark.parametrize("when", ["open", "closed"])
 def test_a_removed_directory_is_noticed_and_made_again(tmp_path: Path, when: str) -> None:
     """Said once; values pushed after it are in a new file, in order; sub-runs too."""
