@@ -7,8 +7,9 @@ since the last report there is none.
 
 from __future__ import annotations
 
+import operator
 import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .queue import PushQueue
 from .tally import Tally
@@ -26,6 +27,15 @@ class Counters(Protocol):
     cpu_seconds: float
 
 
+class _Totals(NamedTuple):
+    """Where the counters stood at the last report."""
+
+    calls: int
+    nanoseconds: int  # in calls
+    summaries: int
+    cpu_seconds: float
+
+
 class SelfReport:
     """Gathers what a report needs, and says when one is due."""
 
@@ -36,12 +46,7 @@ class SelfReport:
         self._began = self._last = time.monotonic()
         self._step = -1
         self._longest = 0
-        self._before = (
-            0,
-            0,
-            0,
-            0.0,
-        )  # calls, nanoseconds in them, summaries taken, CPU seconds at the last report
+        self._before = _Totals(0, 0, 0, 0.0)
 
     def note_call(self, nanoseconds: int, calls: int) -> None:
         """Takes the cost of a call that stands for so many; any thread may call this."""
@@ -54,7 +59,7 @@ class SelfReport:
 
     def due(self, worker: Counters, *, closing: bool = False) -> bool:
         """Whether the worker should log a report now: it is time, or the end, and there is something to tell."""
-        return (closing or time.monotonic() - self._last >= PERIOD) and worker.taken > self._before[2]
+        return (closing or time.monotonic() - self._last >= PERIOD) and worker.taken > self._before.summaries
 
     def take(self, worker: Counters) -> tuple[int, dict[str, float]]:
         """The report's step, whole seconds since the writer was made, and its scalars by tag.
@@ -64,14 +69,12 @@ class SelfReport:
         """
         now = time.monotonic()
         seconds = max(now - self._last, 1e-9)
-        counts = (self._calls.total, self._nanoseconds.total, worker.taken, worker.cpu_seconds)
-        calls, nanoseconds, summaries, cpu = (
-            new - old for new, old in zip(counts, self._before, strict=True)
-        )
+        totals = _Totals(self._calls.total, self._nanoseconds.total, worker.taken, worker.cpu_seconds)
+        calls, nanoseconds, summaries, cpu_seconds = map(operator.sub, totals, self._before)
         values = {
             "tbasync/call_microseconds": nanoseconds / calls / 1e3 if calls else 0.0,
             "tbasync/calls_percent": nanoseconds / 1e7 / seconds,
-            "tbasync/writer_cpu_percent": 100 * cpu / seconds,
+            "tbasync/writer_cpu_percent": 100 * cpu_seconds / seconds,
             "tbasync/summaries_per_second": summaries / seconds,
             "tbasync/queue_length": float(self._longest),
             "tbasync/dropped": float(worker.lost + self._queue.dropped.total),
@@ -80,5 +83,5 @@ class SelfReport:
         }
         # A step of its own for each report, should two fall into one second.
         self._step = max(self._step + 1, int(now - self._began))
-        self._last, self._before, self._longest = now, counts, 0
+        self._last, self._before, self._longest = now, totals, 0
         return self._step, values
