@@ -29,7 +29,7 @@ class AsyncTensorBoardTracker(GeneralTracker):
 
     Attributes:
         name: "tensorboard", so that `accelerator.get_tracker("tensorboard")` finds it.
-        writer: the `SummaryWriter`, from `accelerator.init_trackers` on.
+        writer: the `SummaryWriter`, from `accelerator.init_trackers`, or the first call, on.
     """
 
     name = "tensorboard"
@@ -55,8 +55,9 @@ class AsyncTensorBoardTracker(GeneralTracker):
 
     @on_main_process  # type: ignore[untyped-decorator]
     def start(self) -> None:
-        """Makes the writer."""
-        self.writer = SummaryWriter(self.logging_dir, **self.init_kwargs)
+        """Makes the writer; earlier releases of Accelerate do not call this, and the first call that logs does."""
+        if not hasattr(self, "writer"):
+            self.writer = SummaryWriter(self.logging_dir, **self.init_kwargs)
 
     @property
     def tracker(self) -> SummaryWriter:
@@ -73,6 +74,7 @@ class AsyncTensorBoardTracker(GeneralTracker):
         Raises:
             TypeError, ValueError: a value is none of these.
         """
+        self.start()
         name = str(time.time())
         self.writer.add_hparams(values, {}, run_name=name)
         directory = sub_run(self.writer.log_dir, name)
@@ -89,6 +91,7 @@ class AsyncTensorBoardTracker(GeneralTracker):
             step: an integer of 64 bits, or None for 0.
             options: further arguments of the writer's method for the kind of value, such as `walltime=`.
         """
+        self.start()
         log_values(self.writer, values, step, **options)
 
     @on_main_process  # type: ignore[untyped-decorator]
@@ -104,6 +107,7 @@ class AsyncTensorBoardTracker(GeneralTracker):
         Raises:
             TypeError, ValueError: the pictures are not as above.
         """
+        self.start()
         for tag, pictures in values.items():
             batch = pictures
             if isinstance(pictures, (list, tuple)):
@@ -115,7 +119,8 @@ class AsyncTensorBoardTracker(GeneralTracker):
     @on_main_process  # type: ignore[untyped-decorator]
     def finish(self) -> None:
         """Waits until everything is written, and closes the event files."""
-        close(self.writer, self.init_kwargs)
+        if hasattr(self, "writer"):
+            close(self.writer, self.init_kwargs)
 
 
 def _plain(value: Any) -> Any:

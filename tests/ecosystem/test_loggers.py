@@ -283,7 +283,8 @@ def test_accelerates_configuration(tmp_path: Path, tracker: Callable[..., Any]) 
 def test_accelerate_does_not_wait(tmp_path: Path, tracker: Callable[..., Any]) -> None:
     """`log` is no barrier; `walltime` and the like go on to the writer; the end is one."""
     ours = tracker("name", tmp_path, interval=30)
-    ours.start()
+    ours.finish()  # nothing has been made yet, and nothing is now
+    assert not list(tmp_path.iterdir())
     ours.log({"a": 1.0}, step=1)
     ours.log({"a": 2.0}, step=2, walltime=12.5)
     assert not scalars(tmp_path / "name")

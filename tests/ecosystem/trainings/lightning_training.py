@@ -63,9 +63,9 @@ def train(log_dir: str, logger_class: type[TensorBoardLogger]) -> tuple[Any, dic
     fit(logger, model)
     logger.log_metrics({"after": torch.tensor(1.5)}, step=7)
     logger.log_metrics({"both": {"a": 1.0, "b": 2.0}}, step=8)
-    logger.log_hyperparams({"second": "x"}, {"best": 0.25}, step=9)
+    logger.log_hyperparams({"second": "x"}, {"best": 0.25})
     logger.finalize("success")
-    logged = [*model.noted, ("after", 7, 1.5), ("best", 9, 0.25)]
+    logged = [*model.noted, ("after", 7, 1.5), ("best", 0, 0.25)]
     files = {"hparams.yaml": (Path(logger.log_dir) / "hparams.yaml").read_text()}
     return logger.experiment, {"scalars": logged, "files": files, "hparams": {"rate": 0.05}}
 
