@@ -10,12 +10,11 @@ import pytest
 
 pytest.importorskip("tensorboard")
 
+from ..ecosystem.support import python
 from ..support.tensorboard_server import TensorBoard, tensorboard
-from .support import python
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.ecosystem,
     pytest.mark.skipif(
         find_spec("keras") is None or find_spec("tensorflow") is None, reason="needs Keras and TensorFlow"
     ),
@@ -30,7 +29,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoard]:
     """TensorBoard with the runs of both."""
     folder = tmp_path_factory.mktemp("twice")
     settings = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    python("-m", "tests.ecosystem.trainings.keras_twice", within=folder, **settings)
+    python("-m", "tests.tensorflow.keras_twice", within=folder, **settings)
     with tensorboard(folder) as board:
         board.wait_for(lambda: len(board.runs()) == 4)
         yield board
