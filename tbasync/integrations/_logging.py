@@ -6,7 +6,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..errors import TbasyncError, TbasyncWarning
+from ..pipeline.frameworks import is_torch_tensor
 from ..writer import SummaryWriter
 
 
@@ -21,7 +24,7 @@ def refuse_ranks(options: Mapping[str, Any], framework: str) -> None:
 
 
 def log_values(writer: SummaryWriter, values: Mapping[str, Any], step: int | None, **options: Any) -> None:
-    """Logs what a framework hands over for one step, with a single push for all its plain numbers.
+    """Logs what a framework hands over for one step, with a single push for all its numbers.
 
     Args:
         writer: where to.
@@ -32,12 +35,19 @@ def log_values(writer: SummaryWriter, values: Mapping[str, Any], step: int | Non
     """
     numbers = {}
     for tag, value in values.items():
-        if isinstance(value, (int, float)) and not options:
+        if not options and _is_number(value):
             numbers[tag] = value
         else:
             _log_one(writer, tag, value, step, options)
     if numbers:
         writer.log_metrics(numbers, step)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether `log_metrics` takes it for sure; tensors on devices above all, which it then fetches together."""
+    if isinstance(value, (int, float, np.number, np.bool_)):
+        return not isinstance(value, np.complexfloating)
+    return is_torch_tensor(value) and value.numel() == 1 and not value.is_complex()
 
 
 def _log_one(

@@ -42,6 +42,25 @@ def test_plain_numbers_are_one_push(tmp_path: Path) -> None:
     assert stats.queue_length_peak <= 3  # the metrics, the text, the barrier
 
 
+def test_tensors_are_in_that_push(tmp_path: Path) -> None:
+    """Those of one element that are real; the others are told apart as ever."""
+    torch = pytest.importorskip("torch")
+    values = {
+        "a": torch.tensor(1.5),
+        "b": torch.ones((1, 1), dtype=torch.bfloat16, requires_grad=True),
+        "c": 2,
+    }
+    with SummaryWriter(tmp_path) as writer:
+        log_values(writer, values, 1)
+        assert writer.flush(60)
+        assert writer.stats().queue_length_peak <= 2  # the metrics, the barrier
+        with pytest.warns(TbasyncWarning, match="'complex' is not logged"):
+            log_values(writer, {"complex": torch.tensor(1j)}, 1)
+        with pytest.warns(TbasyncWarning, match="'numpy' is not logged"):
+            log_values(writer, {"numpy": np.complex64(1j)}, 1)
+    assert scalars(tmp_path) == {"a": [(1, 1.5)], "b": [(1, 1.0)], "c": [(1, 2.0)]}
+
+
 def test_texts_and_charts(tmp_path: Path) -> None:
     """A str is a text, even one that holds a number; a dict is a chart of its own."""
     values = logged(tmp_path, {"note": "1.5", "both": {"a": 1.0, "b": 2}}, None)

@@ -12,7 +12,9 @@ import tbasync
 
 def log(directory: Path) -> None:
     """Every way to make a writer, and one call of each kind."""
-    with tbasync.SummaryWriter(directory, on_full="drop_oldest", on_error=print, interval=0.1) as writer:
+    with tbasync.SummaryWriter(
+        directory, on_full="drop_oldest", on_error=print, interval=0.1, self_report=True
+    ) as writer:
         assert_type(writer, tbasync.SummaryWriter)
         writer.add_scalar("loss", 0.5, 1)
         writer.add_scalar("loss", np.float32(0.5), np.int64(1), new_style=True)
