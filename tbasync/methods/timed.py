@@ -38,8 +38,8 @@ def _make_timed_class(own: type) -> type:
     members: dict[str, Any] = {
         name: _timed(getattr(own, name), _EVERY.get(name, 1)) for name in _logging_methods(own)
     }
-    body = {"__module__": __name__, "__doc__": own.__doc__, "__reduce_ex__": _reduce, "_untimed": own}
-    return type(own.__name__, (own,), {**members, **body})
+    named = {name: getattr(own, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(own.__name__, (own,), {**members, **named, "__reduce_ex__": _reduce, "_untimed": own})
 
 
 def _logging_methods(own: type) -> Iterator[str]:

@@ -137,7 +137,7 @@ def test_the_class_is_one_of_the_writers(tmp_path: Path) -> None:
     with Mine(tmp_path, self_report=True) as writer:
         writer.add_scalar("loss", 1.0, 1)
         assert isinstance(writer, Mine)
-        assert type(writer).__name__ == "Mine"
+        assert repr(type(writer)) == repr(Mine)
     assert calls == [("loss", 1.0, 1)]
 
 
