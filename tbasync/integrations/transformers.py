@@ -8,10 +8,12 @@ trainer = Trainer(..., args=TrainingArguments(..., report_to="none"), callbacks=
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from ..errors import TbasyncWarning
 from ..files.paths import default_log_dir
 from ..writer import SummaryWriter
 from ._logging import close, log_values, refuse_ranks
@@ -61,6 +63,13 @@ class AsyncTensorBoardCallback(TrainerCallback):
         """Logs the arguments and the model's configuration."""
         if not state.is_world_process_zero:
             return
+        if "tensorboard" in (getattr(args, "report_to", None) or ()):
+            warnings.warn(
+                'the training is logged twice, by Transformers\' own callback as well: leave "tensorboard" out of '
+                "TrainingArguments(report_to=...)",
+                TbasyncWarning,
+                stacklevel=2,
+            )
         writer = self._writer(args, state)
         writer.add_text("args", args.to_json_string())
         config = getattr(kwargs.get("model"), "config", None)

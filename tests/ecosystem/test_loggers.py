@@ -207,6 +207,15 @@ def test_transformers_logs(tmp_path: Path, callback: Callable[..., Any]) -> None
     assert {"args/text_summary", "model_config/text_summary", "train/note/text_summary"} <= tags
 
 
+def test_transformers_would_log_twice(tmp_path: Path, callback: Callable[..., Any]) -> None:
+    """With its own callback beside ours, a warning says which to leave out."""
+    both = SimpleNamespace(**vars(ARGUMENTS), report_to=["tensorboard"])
+    ours = callback(tmp_path)
+    with pytest.warns(TbasyncWarning, match="logged twice.*report_to"):
+        ours.on_train_begin(both, state(), None)
+    ours.on_train_end(both, state(), None)
+
+
 def test_transformers_other_processes(tmp_path: Path, callback: Callable[..., Any]) -> None:
     """Only the world's process zero has a writer."""
     ours = callback(tmp_path / "run")
