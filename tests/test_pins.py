@@ -27,7 +27,9 @@ def test_the_lowest_versions_are_the_floors() -> None:
     assert [name for name, floor in floors.items() if not f"{lowest[name]}.".startswith(f"{floor}.")] == []
 
 
-@pytest.mark.parametrize("name", ["lowest.txt", "newest.txt", "remote.txt", "tensorflow.txt"])
+@pytest.mark.parametrize(
+    "name", ["lowest.txt", "newest.txt", "remote.txt", "tensorflow.txt", "ecosystem.txt"]
+)
 def test_every_pin_is_exact(name: str) -> None:
     """Each line is one package at one version, with a marker at most: no address, no option, no range."""
     exact = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; python_version .*)?")
@@ -37,3 +39,9 @@ def test_every_pin_is_exact(name: str) -> None:
 def test_torch_is_pinned_for_one_python_only() -> None:
     """torch has one line; any other version could bring gigabytes of CUDA."""
     assert pins("newest.txt")["torch"] == 'torch==2.13.0 ; python_version == "3.11"'
+
+
+def test_the_frameworks_are_pinned_beside_the_rest() -> None:
+    """ecosystem.txt is used together with newest.txt, so no package is in both."""
+    assert pins("ecosystem.txt").keys() >= {"accelerate", "keras", "lightning", "transformers"}
+    assert not pins("ecosystem.txt").keys() & pins("newest.txt").keys()

@@ -1,4 +1,4 @@
-"""Resolve every extra afresh on every supported Python and rewrite constraints/newest.txt and tensorflow.txt.
+"""Resolve every extra afresh on every supported Python and rewrite constraints/{newest,ecosystem,tensorflow}.txt.
 
     python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
@@ -19,13 +19,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints" / "newest.txt"
+ECOSYSTEM = ROOT / "constraints" / "ecosystem.txt"
 TENSORFLOW = ROOT / "constraints" / "tensorflow.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
 # Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux (but
 # remote-test, see remote.txt), at the newest version that the resolver could take on each Python; torch only on
-# Python {TORCH_PYTHON}.
+# Python {TORCH_PYTHON}. What only the `ecosystem` extra brings in is in ecosystem.txt.
+"""
+ECOSYSTEM_HEADER = f"""\
+# Written by tools/pin.py; do not edit. What the `ecosystem` extra, the frameworks that tbasync is tested with,
+# brings in on Python {TORCH_PYTHON} beyond newest.txt, at the newest versions that get on with those.
 """
 TENSORFLOW_HEADER = f"""\
 # Written by tools/pin.py; do not edit. What the tests against TensorFlow need, on Python {TORCH_PYTHON} and in an
@@ -101,9 +106,20 @@ def pin_tensorflow() -> None:
     TENSORFLOW.write_text(TENSORFLOW_HEADER + "\n".join(lines) + "\n")
 
 
+def pin_ecosystem() -> None:
+    """Rewrites ecosystem.txt, on top of newest.txt as it is."""
+    newest = TARGET.read_text()
+    resolved = resolve(TORCH_PYTHON, "ecosystem", newest)
+    pinned = {line.partition("==")[0] for line in newest.splitlines()}
+    lines = [f"{name}=={version}" for name, version in sorted(resolved.items()) if name not in pinned]
+    print(f"The ecosystem: {len(lines)} more packages")
+    ECOSYSTEM.write_text(ECOSYSTEM_HEADER + "\n".join(lines) + "\n")
+
+
 def main() -> int:
     pin_newest()
     pin_tensorflow()
+    pin_ecosystem()
     return 0
 
 

@@ -58,6 +58,7 @@ class Options:
         on_full: what a push does when there is no room.
         on_error: what becomes of failures.
         fsync: whether every barrier waits for the disk.
+        self_report: whether the writer logs what it costs into its own run.
         anchor: the directory that relative directories are meant from, wherever the process goes afterwards.
         remote: for a `log_dir` that is a URL; None for one that is a directory.
     """
@@ -71,6 +72,7 @@ class Options:
     on_full: OnFull = "block"
     on_error: OnError = "warn"
     fsync: bool = False
+    self_report: bool = False
     anchor: str = ""
     remote: RemoteOptions | None = None
 

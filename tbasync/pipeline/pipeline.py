@@ -19,6 +19,7 @@ from .loop import Loop
 from .options import Options, check_timeout
 from .output import Output
 from .queue import PushQueue
+from .self_report import SelfReport
 from .stats import Stats
 from .worker import Worker
 
@@ -43,6 +44,7 @@ class Pipeline:
         options: as given.
         queue: where to push.
         closed: whether `close()` has ended it and no push has started it again.
+        report: what gathers the writer's report on itself; None without `self_report`.
     """
 
     def __init__(self, options: Options, purge_step: int | None = None, *, lazy: bool = False) -> None:
@@ -82,7 +84,8 @@ class Pipeline:
         self._files = self._make_files()
         self._faults = Faults(options.on_error)
         self._output = Output(self._files, self._faults)
-        self._worker = Worker(self.queue, self._output, self._faults)
+        self.report = SelfReport(self.queue) if options.self_report else None
+        self._worker = Worker(self.queue, self._output, self._faults, self.report)
         self._loop = Loop(
             options, self.queue, self._output, self._faults, self._worker, self._begin, self._ended
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .stats_table import as_html, as_text
+
 
 @dataclass(frozen=True)
 class Reductions:
@@ -44,7 +46,7 @@ class Stats:
     """A snapshot of a writer's counters; `pushed = written + dropped + failed + waiting`.
 
     Summaries are counted one for each value: `log_metrics` of 20 metrics counts 20. The counters of a forked
-    child start at zero.
+    child start at zero. `print(writer.stats())` prints a small table.
 
     Attributes:
         pushed: summaries pushed.
@@ -88,3 +90,11 @@ class Stats:
     unsent: int = 0
     last_error: str | None = None
     reductions: Reductions | None = None
+
+    def __str__(self) -> str:
+        """A small table for people."""
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """The same in a notebook."""
+        return as_html(self)

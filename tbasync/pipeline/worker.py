@@ -21,6 +21,7 @@ from .faults import Faults, describe
 from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, Task, summaries_of
 from .output import Output
 from .queue import PushQueue
+from .self_report import SelfReport
 
 # Items taken at once. A piece of 1,024 scalars is encoded in about 0.3 ms, most of it with the GIL held:
 # short enough for a loop that wants the GIL back, long enough to spread numpy's fixed costs.
@@ -107,13 +108,16 @@ class Worker:
         diversion: what takes the scalars; None encodes them at once.
     """
 
-    def __init__(self, queue: PushQueue, output: Output, faults: Faults) -> None:
+    def __init__(
+        self, queue: PushQueue, output: Output, faults: Faults, report: SelfReport | None = None
+    ) -> None:
         self.taken = self.failed = self.lost = self.nonfinite = self.beats = 0
         self.cpu_seconds = 0.0
         self.diversion: Diversion | None = None
         self._queue = queue
         self._output = output
         self._faults = faults
+        self._report = report
         self._scalars = ScalarEncoder()
         self._columns: dict[str | None, Columns] = {}
         self._known: dict[str | None, set[Series]] = {}  # the scalars of each run that has not ended
@@ -131,9 +135,14 @@ class Worker:
         last = None
         self._encode_gathered()  # what a failure has left
         self._output.write()
+        if self._report is not None:
+            self._report.look()
         while last is None and self._output.write_error is None and self._queue.items:
             last = self._piece(self._take())
             self._queue.admit()
+            if self._report is not None and self._output.write_error is None:
+                self._log_report_if_due()
+                self._output.write()
             self._rest_if_due()
         self._note_cpu()
         return last
@@ -261,6 +270,8 @@ class Worker:
         if barrier.answered:
             return True
         self._encode_gathered()
+        if barrier.last:
+            self._log_report_if_due(closing=True)
         if not self._output.write():
             return False
         failure = self._output.deliver()
@@ -375,6 +386,15 @@ class Worker:
         records = b"".join(map(record, reset_events(wall_time, tag)))
         for run in [run for run, known in self._known.items() if tag in map(tag_of, known)] or [None]:
             self._output.add(run, records, 0)
+
+    def _log_report_if_due(self, *, closing: bool = False) -> None:
+        """Encodes what the writer has to say about itself; it counts as nothing that was pushed."""
+        if self._report is not None and self._report.due(self, closing=closing):
+            self._note_cpu()
+            step, values = self._report.take(self)
+            columns = Columns()
+            columns.extend_metrics(Metrics(None, values, step, time.time()))
+            self.encode_scalars(None, columns, 0)
 
     def _rest_if_due(self) -> None:
         self.beats += 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.demo.shown import Shown, final_metrics, single
-from tests.support.tensorboard_server import Bucket, needs_tensorboard
+from tests.support.buckets import assert_counts
+from tests.support.tensorboard_server import needs_tensorboard
 
 pytestmark = [pytest.mark.slow, needs_tensorboard]
 
@@ -51,18 +51,6 @@ def test_every_histogram(shown: Shown) -> None:
         assert [step for step, _ in histograms] == [call.given("global_step") for call in calls]
         for (_, buckets), call in zip(histograms, calls, strict=True):
             assert_counts(buckets, call.given("values"))
-
-
-def assert_counts(buckets: list[Bucket], values: NDArray[np.float32]) -> None:
-    """`buckets` reach from the least of `values` to the greatest and each counts those up to its right end.
-
-    Left ends tell nothing beyond that: TensorBoard's fast reader may give an empty first bucket the wrong way
-    round.
-    """
-    assert (buckets[0].left, buckets[-1].right) == (values.min(), values.max())
-    ends = [bucket.right for bucket in buckets[:-1]]
-    counts, _ = np.histogram(values, [-np.inf, *ends, np.inf])
-    assert [bucket.number for bucket in buckets] == counts.tolist()
 
 
 def test_every_precision_recall_curve(shown: Shown) -> None:

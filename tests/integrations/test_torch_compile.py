@@ -40,13 +40,14 @@ def test_functions_of_a_default_writer_are_not_traced_either(tmp_path: Path) -> 
     assert all("Skip inlining" in reason for reason in reasons), list(reasons)
 
 
-def test_a_compiled_step_breaks_its_graph_at_the_call_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("self_report", [False, True])
+def test_a_compiled_step_breaks_its_graph_at_the_call_only(self_report: bool, tmp_path: Path) -> None:
     """Three graphs for two calls that log in a step, no recompilation, and every value of the call."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("tensorboard")
     from torch._dynamo.testing import CompileCounter
 
-    writer = tbasync.SummaryWriter(tmp_path)
+    writer = tbasync.SummaryWriter(tmp_path, self_report=self_report)
 
     def step(x: Any, number: int) -> Any:
         loss = (x * x).sum()

@@ -14,7 +14,9 @@ from tbasync import summary
 
 def log(directory: Path) -> None:
     """Every way to make a writer, and one call of each kind."""
-    with tbasync.SummaryWriter(directory, on_full="drop_oldest", on_error=print, interval=0.1) as writer:
+    with tbasync.SummaryWriter(
+        directory, on_full="drop_oldest", on_error=print, interval=0.1, self_report=True
+    ) as writer:
         assert_type(writer, tbasync.SummaryWriter)
         writer.add_scalar("loss", 0.5, 1)
         writer.add_scalar("loss", np.float32(0.5), np.int64(1), new_style=True)
@@ -31,6 +33,7 @@ def log(directory: Path) -> None:
         writer.reset("loss")
         assert_type(writer.flush(timeout=1.0, fsync=True), bool)
         assert_type(writer.stats().written, int)
+        assert_type(str(writer.stats()), str)
         assert_type(writer.get_logdir(), str)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tbasync import LoggingError, Stats, SummaryWriter
+from tbasync.pipeline.stats import Reductions
 
 from ..support.held import Gate, on_worker
 from ..support.plain_reader import event_files, scalars
@@ -112,3 +113,47 @@ def test_under_way_nothing_is_negative(tmp_path: Path) -> None:
     assert stats.pushed == 15_000
     assert stats.written + stats.dropped == 15_000
     assert sum(map(len, scalars(tmp_path).values())) == stats.written
+
+
+def test_it_prints_as_a_table(tmp_path: Path) -> None:
+    """Aligned, with units; what is zero and means nothing then is left out."""
+    with SummaryWriter(tmp_path) as writer:
+        writer.log_metrics(dict.fromkeys("abc", 1.0), 1)
+        writer.flush()
+        lines = str(writer.stats()).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("pushed", "written", "waiting", "dropped", "failed"),
+        *("queue", "longest", "calls", "writer"),
+    ]
+    assert lines[0].split() == ["pushed", "3", "summaries"]
+    ends = {len(line) - len(line[line.index("3") :]) for line in lines[:2]}
+    assert len(ends) == 1, "the numbers stand below each other"
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_table_of_everything() -> None:
+    """Sizes and times in fitting units, errors, and what the ranks of a job exchanged."""
+    reductions = Reductions(groups={4: 90, 3: 10}, waiting=2, living=3, unmet=tuple(range(10)), unread=1)
+    stats = Stats(
+        pushed=2_500_000,
+        written=2_000_000,
+        bytes_written=3 << 30,
+        blocked_seconds=0.25,
+        worker_cpu_seconds=72.5,
+        device_bytes=1536,
+        device_bytes_peak=5 << 20,
+        nonfinite=7,
+        write_errors=1,
+        last_error="OSError: <full>",
+        reductions=reductions,
+    )
+    rows = {line[:14].strip(): line[14:].split() for line in str(stats).splitlines()}
+    assert rows["written"] == ["2,000,000", "3.0", "GiB"]
+    assert rows["calls blocked"][:2] == ["250.0", "ms"]
+    assert rows["writer thread"] == ["72.5", "s", "of", "CPU,", "36.2", "µs", "each"]
+    assert rows["held"] == ["1.5", "KiB", "on", "devices,", "5.0", "MiB", "at", "most"]
+    assert rows["reduced"] == ["100", "groups:", "90", "of", "4", "ranks,", "10", "of", "3", "ranks"]
+    assert rows["never heard of"][-1] == "…"
+    assert rows["last error"] == ["OSError:", "<full>"]
+    assert "OSError: &lt;full&gt;" in stats._repr_html_()
+    assert stats._repr_html_().count("<tr>") == len(rows)
