@@ -25,14 +25,21 @@ myst_heading_anchors = 4
 default_role = "code"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False  # the signature has the type
+autoclass_content = "both"  # the class and what its constructor takes
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 # The frameworks that integrations subclass, so that the pages need none of them.
 autodoc_mock_imports = [
-    "accelerate", "keras", "lightning", "pytorch_lightning", "lightning_fabric", "torch", "transformers",
+    "accelerate",
+    "keras",
+    "lightning",
+    "pytorch_lightning",
+    "lightning_fabric",
+    "torch",
+    "transformers",
 ]
 
-# Every name of tbasync's that is referred to must be on a page; names of other packages are not looked up.
+# Every name of tbasync's in a signature must be on a page; those of other packages, and type variables, need not.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!tbasync\.).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!tbasync\.).*"), ("py:.*", r"tbasync\..*\._\w+")]

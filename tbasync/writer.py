@@ -302,10 +302,9 @@ class SummaryWriter(
                 files cannot be written, how long to go on trying; None tries once.
 
         Returns:
-            False if the timeout passed first: the thread goes on, and ends when it can.
+            False if the timeout passed first; the thread goes on, and ends when it can.
 
-        Raises:
-            As `flush()`. The writer is closed all the same unless the thread hangs.
+        Raises what `flush()` raises. The writer is closed all the same unless the thread hangs.
         """
         self._writers = {}
         return self._pipeline.close(timeout)
