@@ -39,6 +39,7 @@ bench: $(STAMP)
 # A warning is an error; nothing of an earlier build is used, for autodoc does not see every change.
 docs: $(DOCS)
 	$(RUN) -m sphinx -q -W --keep-going --fresh-env docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 clean:
 	rm -rf $(VENV) docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

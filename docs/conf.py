@@ -16,6 +16,7 @@ project_copyright = "the tbasync authors, Apache-2.0"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+highlight_language = "none"  # of what does not say its own: commands and drawings
 html_title = f"tbasync {release}"
 
 # Pages link to headings by the anchors that GitHub gives them; those of compatibility.md go down to the fourth level.
