@@ -29,6 +29,7 @@ napoleon_use_rtype = False  # the signature has the type
 autoclass_content = "both"  # the class and what its constructor takes
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+maximum_signature_line_length = 100  # characters, beyond which each argument has a line
 autodoc_preserve_defaults = True
 # The frameworks that integrations subclass, so that the pages need none of them.
 autodoc_mock_imports = [

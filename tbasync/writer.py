@@ -158,7 +158,7 @@ class SummaryWriter(
                 of torch.distributed's process group, each of which constructs the writer, and the first rank
                 of `ranks`, 0 if None, writes their reductions: the first under the tag, the others under
                 `tag/min` and so on. Empty reduces only what `add_scalar(..., reduce=)` names.
-            reduce_timeout: seconds that a step's value waits for ranks that do not report theirs, before the
+            reduce_timeout: seconds (30) that a step's value waits for ranks that do not report theirs, before the
                 reduction over the others is written.
             keep_scalars: points of `add_scalars` to keep in memory, in `scalar_dict`, for
                 `export_scalars_to_json` (tensorboardX keeps them all, for ever); 0 keeps none.
