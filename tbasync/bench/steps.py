@@ -1,24 +1,26 @@
 """How much longer does a real training step of about a millisecond take when it logs?
 
-A small network is trained with torch on random data; the same loop logs nothing, ten scalars a step, or those
-and a histogram of every parameter each ten steps. The time is that of the loop, from the first step to the
-last; what a writer still has to do afterwards is not in it, what its threads take from the loop is.
+A small network is trained with torch on random data. Blocks of steps that log nothing take turns, in one
+process, with blocks that log: ten scalars a step; those and a histogram of every parameter each ten steps;
+those scalars and an image each ten steps. The clock of a block stops after a flush, so that no writer can put
+its work off to the next one. What a block is compared with is the mean of the two beside it that log nothing,
+as a machine's speed drifts; how far such blocks are apart from each other is said too.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import os
+import statistics
 import time
-from collections.abc import Sequence
 from typing import Any
 
-from . import peers, runner
+from . import peers, proof, work
+from .unit import Amount, Figures, Unit
 
-_UNITS = {"mean step": "µs", "overhead": "%", "p99 step": "µs"}
-_WARM_UP = 100
-_HISTOGRAMS_EVERY = 10
-LOADS = ("scalars", "scalars and histograms")
+_WARM_UP = 50
+_EVERY = 10
+SCALARS, HISTOGRAMS, IMAGES = "scalars", "with histograms", "with images"
+LOADS = (SCALARS, HISTOGRAMS, IMAGES)
 
 
 class Loop:
@@ -35,6 +37,7 @@ class Loop:
         self.optimizer = torch.optim.AdamW(self.model.parameters())
         self.inputs = torch.randn(256, 64, device=device)
         self.targets = torch.randint(0, 10, (256,), device=device)
+        self.image = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, device=device)
         self.synchronize = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
 
     def step(self) -> Any:
@@ -45,61 +48,70 @@ class Loop:
         self.optimizer.step()
         return loss.detach()
 
-    def log(self, writer: Any, loss: Any, step: int, histograms: bool) -> None:
-        """What a step logs."""
+    def log(self, writer: Any, loss: Any, step: int, load: str) -> int:
+        """What a step logs, and how many values that is."""
         for number in range(10):
             writer.add_scalar(f"train/metric_{number}", loss, step)
-        if histograms and step % _HISTOGRAMS_EVERY == 0:
-            for name, parameter in self.model.named_parameters():
-                writer.add_histogram(name, parameter, step)
+        if step % _EVERY or load == SCALARS:
+            return 10
+        if load == IMAGES:
+            writer.add_image("sample", self.image, step)
+            return 11
+        parameters = list(self.model.named_parameters())
+        for name, parameter in parameters:
+            writer.add_histogram(name, parameter, step)
+        return 10 + len(parameters)
 
 
-def measure_here(peer: str, log_dir: str, load: str, steps: int, device: str) -> runner.Figures:
-    """The figures of one peer under one load, measured in this process."""
-    loop = Loop(device)
-    writer = None if peer == "no logging" else peers.make(peer, log_dir)
-    clock = time.perf_counter_ns
-    times = []
-    for step in range(-_WARM_UP, steps):
-        if step == 0:
-            loop.synchronize()
-            start = clock()
-        before = clock()
+def _block(loop: Loop, steps: int, peer: str, writer: Any, load: str) -> tuple[float, int]:
+    """Trains `steps` steps; microseconds a step, the flush after them included, and how many values were logged."""
+    logged = 0
+    loop.synchronize()
+    start = time.perf_counter()
+    for step in range(steps):
         loss = loop.step()
         if writer is not None:
-            loop.log(writer, loss, max(0, step), load == LOADS[1])
-        times.append(clock() - before)
+            logged += loop.log(writer, loss, step, load)
     loop.synchronize()
-    took = clock() - start
     if writer is not None:
-        writer.close()
-    counted = sorted(times[_WARM_UP:])
-    return {"mean step": took / steps / 1e3, "p99 step": counted[int(0.99 * steps)] / 1e3}
+        work.barrier(peer, writer)
+    return (time.perf_counter() - start) / steps * 1e6, logged
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures one peer (`--peer`) and prints JSON, or all of them and prints a table for each load."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each writer (default 5)")
-    parser.add_argument("--steps", type=int, default=3000, help="steps of one measurement (default 3,000)")
-    parser.add_argument("--device", default="cpu", help="torch's name of the device (default cpu)")
-    parser.add_argument("--load", choices=LOADS, help="only this load")
-    parser.add_argument("--peer", help=argparse.SUPPRESS)
-    parser.add_argument("--log-dir", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.peer:
-        given = (options.log_dir, options.load, options.steps, options.device)
-        print(json.dumps(measure_here(options.peer, *given)))
-        return
-    print(f"{runner.machine()}, training on {options.device}")
-    names = ["no logging", *(name for name in peers.installed() if name not in ("empty", "floor"))]
-    for load in [options.load] if options.load else LOADS:
-        passed = ["--load", load, "--steps", str(options.steps), "--device", options.device]
-        rows = runner.measure(__name__, names, options.rounds, passed)
-        for figures in rows.values():
-            figures["overhead"] = 100 * (figures["mean step"] / rows["no logging"]["mean step"] - 1)
-        print(runner.table(f"\n{load}", rows, _UNITS, "none"))
+def _logging(loop: Loop, steps: int, peer: str, log_dir: str, load: str) -> float:
+    """A block with a writer of its own; microseconds a step, once all is seen to be in the file."""
+    writer = peers.make(peer, log_dir)
+    took, logged = _block(loop, steps, peer, writer, load)
+    writer.close()
+    proof.check(peer, log_dir, logged)
+    return took
 
 
-if __name__ == "__main__":
-    main()
+def measure(peer: str, log_dir: str, steps: int, device: str) -> Figures:
+    """The figures of one peer under each load, measured in this process."""
+    loop = Loop(device)
+    _block(loop, _WARM_UP, peer, None, "")
+    idle = [_block(loop, steps, peer, None, "")[0]]
+    logging: Figures = {}
+    for load in LOADS:
+        _logging(loop, _EVERY, peer, os.path.join(log_dir, f"before {load}"), load)
+        logging[load] = _logging(loop, steps, peer, os.path.join(log_dir, load), load)
+        idle.append(_block(loop, steps, peer, None, "")[0])
+    figures = {"no logging": statistics.median(idle), "no logging, apart": 100 * (max(idle) / min(idle) - 1)}
+    for number, load in enumerate(LOADS):
+        beside = (idle[number] + idle[number + 1]) / 2
+        figures |= {f"step, {load}": logging[load], f"overhead, {load}": 100 * (logging[load] / beside - 1)}
+    return figures
+
+
+UNIT = Unit(
+    "steps",
+    "How much longer does a training step of about a millisecond take when it logs?",
+    measure,
+    {"no logging": "µs", "no logging, apart": "%"}
+    | {f"{figure}, {load}": unit for load in LOADS for figure, unit in (("step", "µs"), ("overhead", "%"))},
+    {
+        "steps": Amount(3_000, 350, 20, "steps of each block"),
+        "device": Amount("cpu", "cpu", "cpu", "torch's name of the device"),
+    },
+)
