@@ -86,16 +86,14 @@ def _steps(axes: Axes, peers: Mapping[str, Any]) -> bool:
     idle = _figures(peers, "steps/no logging")
     if not idle:
         return False
-    width = 0.8 / (len(idle) + 1)
-    places = range(len(LOADS))
-    without = [min(figure["median"] for figure in idle.values())] * len(LOADS)
-    axes.bar(
-        [place - 0.4 + width / 2 for place in places], without, width, label="no logging", color="#cccccc"
-    )
+    without = median(figure["median"] for figure in idle.values())
+    width, places = 0.8 / (len(idle) + 1), range(len(LOADS))
+    grey = [place - 0.4 + width / 2 for place in places]
+    axes.bar(grey, [without] * len(LOADS), width, label="no logging", color="#cccccc")
     for number, name in enumerate(idle, 1):
         over = [peers[name]["figures"][f"steps/overhead, {load}"]["median"] for load in LOADS]
-        heights = [without * (1 + percent / 100) for percent in over]
         at = [place - 0.4 + (number + 0.5) * width for place in places]
+        heights = [without * (1 + percent / 100) for percent in over]
         axes.bar(at, heights, width, label=name, color=_COLOURS[name])
     axes.set_xticks(list(places), LOADS)
     axes.set(ylabel="µs a step")
