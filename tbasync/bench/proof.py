@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from .peers import PEERS
+
+_LARGE = 128 << 20  # bytes of event files; `read` takes more than twice as much memory
 
 
 class LostError(RuntimeError):
@@ -12,10 +15,17 @@ class LostError(RuntimeError):
 
 
 def values_in(log_dir: str) -> int:
-    """How many values the event files of a run hold, of all kinds; sub-runs are left out."""
-    from tbasync import read
-    from tbasync.files.series import KINDS
+    """How many values the event files of a run hold, of all kinds; sub-runs are left out.
 
+    Of a file too large to be read into memory every record is checked, and each but the first counted as one.
+    """
+    from tbasync import read
+    from tbasync.files.check import check_file
+    from tbasync.files.series import KINDS
+    from tbasync.files.tree import run_files
+
+    if bytes_in(log_dir) > _LARGE:
+        return sum(check_file(path).records - 1 for path in run_files(Path(log_dir)))
     try:
         run = read(log_dir, purge=False)
     except FileNotFoundError:
