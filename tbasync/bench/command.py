@@ -13,7 +13,7 @@ from .unit import Plan
 from .units import UNITS
 
 NAMES = [name for name in PEERS if name != "empty"]
-FULL_SECONDS, QUICK_SECONDS = 80.0, 12.0
+FULL_SECONDS, QUICK_SECONDS = 84.0, 12.0
 FULL_ROUNDS, QUICK_ROUNDS = 5, 2
 
 

@@ -43,7 +43,7 @@ UNIT = Unit(
     {
         "events": Amount(1_000_000, 1_000_000, 20_000, "scalars to log"),
         "tags": Amount(20, 20, 20, "tags they have"),
-        "limit": Amount(60.0, 1.2, 0.1, "seconds after which it ends early"),
+        "limit": Amount(60.0, 0.8, 0.1, "seconds after which it ends early"),
     },
     of_calls=True,
 )

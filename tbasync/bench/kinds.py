@@ -86,5 +86,5 @@ UNIT = Unit(
     "What CPU time does a histogram, a PR curve or an image cost the whole process?",
     measure,
     {name + part: "µs" for name in _KINDS for part in ("", ON_THREAD)},
-    {"repeats": Amount(5, 2, 1, "how often, times a number for each kind")},
+    {"repeats": Amount(5, 1, 1, "how often, times a number for each kind")},
 )

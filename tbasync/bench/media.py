@@ -75,6 +75,6 @@ UNIT = Unit(
     "What do add_image and add_figure cost the caller, beside torch's and beside a copy of the array?",
     measure,
     dict.fromkeys(_KINDS, "µs"),
-    {"calls": Amount(30, 5, 1, "calls of each kind")},
+    {"calls": Amount(30, 3, 1, "calls of each kind")},
     of_floor=True,
 )

@@ -53,7 +53,7 @@ UNIT = Unit(
     {"log_metrics of 20": "ns a value"},
     {
         "calls": Amount(10_000, 10_000, 200, "calls of 20 values"),
-        "limit": Amount(60.0, 0.5, 0.1, "seconds after which it ends early"),
+        "limit": Amount(60.0, 0.3, 0.1, "seconds after which it ends early"),
     },
     of_calls=True,
 )

@@ -111,7 +111,7 @@ UNIT = Unit(
     {"no logging": "µs", "no logging, apart": "%"}
     | {f"{figure}, {load}": unit for load in LOADS for figure, unit in (("step", "µs"), ("overhead", "%"))},
     {
-        "steps": Amount(3_000, 350, 20, "steps of each block"),
+        "steps": Amount(3_000, 250, 20, "steps of each block"),
         "device": Amount("cpu", "cpu", "cpu", "torch's name of the device"),
     },
 )
