@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+_STEP = "global_step"
+
 
 class _Adapter:
     """What all have in common: several values are logged by one call where the package can."""
@@ -74,7 +76,11 @@ class TensorFlow(_Adapter):
 
 
 class Wandb(_Adapter):
-    """wandb's run, offline: its own service, a process beside this one, writes the file."""
+    """wandb's run, offline: its own service, a process beside this one, writes the file.
+
+    Steps are logged as a value, as its documentation advises for steps that are not always rising: what comes
+    with a lower `step=` than before is thrown away.
+    """
 
     def __init__(self, log_dir: str) -> None:
         os.makedirs(log_dir, exist_ok=True)
@@ -84,15 +90,15 @@ class Wandb(_Adapter):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """One call for all values."""
-        self._run.log(dict(metrics), step=step)
+        self._run.log({**metrics, _STEP: step})
 
     def add_histogram(self, tag: str, values: Any, step: int) -> None:
         """wandb bins on the caller's thread."""
-        self._run.log({tag: self._wandb.Histogram(_array(values))}, step=step)
+        self._run.log({tag: self._wandb.Histogram(_array(values)), _STEP: step})
 
     def add_image(self, tag: str, pixels: Any, step: int) -> None:
         """uint8 (channels, height, width); wandb wants the channels last."""
-        self._run.log({tag: self._wandb.Image(_array(pixels).transpose(1, 2, 0))}, step=step)
+        self._run.log({tag: self._wandb.Image(_array(pixels).transpose(1, 2, 0)), _STEP: step})
 
     def flush(self) -> None:
         """wandb has no barrier but the run's end."""

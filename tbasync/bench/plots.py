@@ -86,16 +86,17 @@ def _steps(axes: Axes, peers: Mapping[str, Any]) -> bool:
     idle = _figures(peers, "steps/no logging")
     if not idle:
         return False
+    loads = [load for load in LOADS if _figures(peers, f"steps/overhead, {load}").keys() == idle.keys()]
     without = median(figure["median"] for figure in idle.values())
-    width, places = 0.8 / (len(idle) + 1), range(len(LOADS))
+    width, places = 0.8 / (len(idle) + 1), range(len(loads))
     grey = [place - 0.4 + width / 2 for place in places]
-    axes.bar(grey, [without] * len(LOADS), width, label="no logging", color="#cccccc")
+    axes.bar(grey, [without] * len(loads), width, label="no logging", color="#cccccc")
     for number, name in enumerate(idle, 1):
-        over = [peers[name]["figures"][f"steps/overhead, {load}"]["median"] for load in LOADS]
+        over = [peers[name]["figures"][f"steps/overhead, {load}"]["median"] for load in loads]
         at = [place - 0.4 + (number + 0.5) * width for place in places]
         heights = [without * (1 + percent / 100) for percent in over]
         axes.bar(at, heights, width, label=name, color=_COLOURS[name])
-    axes.set_xticks(list(places), LOADS)
+    axes.set_xticks(list(places), loads)
     axes.set(ylabel="µs a step")
     axes.set_title("Training step: 10 scalars; histograms or an image each 10 steps")
     axes.legend()

@@ -1,10 +1,13 @@
 """How much longer does a real training step of about a millisecond take when it logs?
 
 A small network is trained with torch on random data. Blocks of steps that log nothing take turns, in one
-process, with blocks that log: ten scalars a step; those and a histogram of every parameter each ten steps;
-those scalars and an image each ten steps. The clock of a block stops after a flush, so that no writer can put
-its work off to the next one. What a block is compared with is the mean of the two beside it that log nothing,
-as a machine's speed drifts; how far such blocks are apart from each other is said too.
+process, with blocks that log: ten floats a step; those and a histogram of every parameter each ten steps;
+those floats and an image each ten steps; ten tensors of one element a step, as they come out of a model. The
+loss is made a float by the loop whether it is logged or not, but for the tensors.
+
+The clock of a block stops after a flush, so that no writer can put its work off to the next one. What a block is
+compared with is the mean of the two beside it that log nothing, as a machine's speed drifts; how far such blocks
+are apart from each other is said too.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from . import peers, proof, work
@@ -19,8 +23,9 @@ from .unit import Amount, Figures, Unit
 
 _WARM_UP = 50
 _EVERY = 10
-SCALARS, HISTOGRAMS, IMAGES = "scalars", "with histograms", "with images"
-LOADS = (SCALARS, HISTOGRAMS, IMAGES)
+_TAGS = work.tags(10)
+SCALARS, HISTOGRAMS, IMAGES, TENSORS = "scalars", "with histograms", "with images", "tensors"
+LOADS = [SCALARS, HISTOGRAMS, IMAGES, TENSORS]
 
 
 class Loop:
@@ -50,9 +55,9 @@ class Loop:
 
     def log(self, writer: Any, loss: Any, step: int, load: str) -> int:
         """What a step logs, and how many values that is."""
-        for number in range(10):
-            writer.add_scalar(f"train/metric_{number}", loss, step)
-        if step % _EVERY or load == SCALARS:
+        for tag in _TAGS:
+            writer.add_scalar(tag, loss, step)
+        if step % _EVERY or load in (SCALARS, TENSORS):
             return 10
         if load == IMAGES:
             writer.add_image("sample", self.image, step)
@@ -69,7 +74,7 @@ def _block(loop: Loop, steps: int, peer: str, writer: Any, load: str) -> tuple[f
     loop.synchronize()
     start = time.perf_counter()
     for step in range(steps):
-        loss = loop.step()
+        loss = loop.step() if load == TENSORS else loop.step().item()
         if writer is not None:
             logged += loop.log(writer, loss, step, load)
     loop.synchronize()
@@ -87,18 +92,18 @@ def _logging(loop: Loop, steps: int, peer: str, log_dir: str, load: str) -> floa
     return took
 
 
-def measure(peer: str, log_dir: str, steps: int, device: str) -> Figures:
+def measure(peer: str, log_dir: str, steps: int, device: str, loads: Sequence[str]) -> Figures:
     """The figures of one peer under each load, measured in this process."""
     loop = Loop(device)
     _block(loop, _WARM_UP, peer, None, "")
     idle = [_block(loop, steps, peer, None, "")[0]]
     logging: Figures = {}
-    for load in LOADS:
+    for load in loads:
         _logging(loop, _EVERY, peer, os.path.join(log_dir, f"before {load}"), load)
         logging[load] = _logging(loop, steps, peer, os.path.join(log_dir, load), load)
         idle.append(_block(loop, steps, peer, None, "")[0])
     figures = {"no logging": statistics.median(idle), "no logging, apart": 100 * (max(idle) / min(idle) - 1)}
-    for number, load in enumerate(LOADS):
+    for number, load in enumerate(loads):
         beside = (idle[number] + idle[number + 1]) / 2
         figures |= {f"step, {load}": logging[load], f"overhead, {load}": 100 * (logging[load] / beside - 1)}
     return figures
@@ -111,7 +116,9 @@ UNIT = Unit(
     {"no logging": "µs", "no logging, apart": "%"}
     | {f"{figure}, {load}": unit for load in LOADS for figure, unit in (("step", "µs"), ("overhead", "%"))},
     {
+        "loads": Amount(LOADS, LOADS[:3], LOADS[:3], "what is logged"),
         "steps": Amount(3_000, 250, 20, "steps of each block"),
         "device": Amount("cpu", "cpu", "cpu", "torch's name of the device"),
     },
+    needs=("torch",),
 )

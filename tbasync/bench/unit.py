@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 from .peers import PEERS
@@ -34,6 +35,7 @@ class Unit:
         amounts: keyword arguments of `measure`.
         of_calls: about calls alone: floors and wrapped writers have it too.
         of_floor: the floor has it too.
+        needs: packages without which nobody can be asked, by the names that are imported.
         base: the peer that the others' ratios are of.
     """
 
@@ -44,10 +46,13 @@ class Unit:
     amounts: Mapping[str, Amount]
     of_calls: bool = False
     of_floor: bool = False
+    needs: tuple[str, ...] = ()
     base: str = "torch"
 
     def asks(self, peer: str) -> bool:
         """Whether this peer has an answer."""
+        if not all(find_spec(package) for package in self.needs):
+            return False
         return self.of_calls or PEERS[peer].everything or (self.of_floor and peer == "floor")
 
     def amounts_of(self, plan: Plan) -> dict[str, Any]:
