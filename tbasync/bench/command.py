@@ -62,6 +62,8 @@ def report(answer: dict[str, Any], rounds: Sequence[runner.Round]) -> list[str]:
     ]
     absent = [name for name, peer in answer["peers"].items() if peer["status"] == "not installed"]
     lines += [f"not installed: {', '.join(absent)}"] if absent else []
+    unread = [name for name in rounds[0] if PEERS[name].is_writer and not PEERS[name].writes_events]
+    lines += [f"not read back, as they write no event files: {', '.join(unread)}"] if unread else []
     for unit in UNITS.values():
         lines += table(rounds, unit)
     return lines + goals.report(rounds)

@@ -15,7 +15,7 @@ _BEFORE = 1_000
 def measure(peer: str, log_dir: str, repeats: int) -> Figures:
     """The figures of one peer; the files are read at the instant that `flush()` returns."""
     writer = peers.make(peer, log_dir)
-    took, missing = [], [0]
+    took, missing = list[float](), list[int]()
     for repeat in range(repeats + 1):
         work.log_scalars(writer, _TAGS, _BEFORE, 60)
         start = time.perf_counter()
