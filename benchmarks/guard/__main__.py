@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-# numpy's BLAS threads spin for a while after they have been used; this must be said before it is imported.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from tbasync.bench.runner import machine
 
 from .works import Work, works

@@ -35,6 +35,7 @@ def close(self): pass
 """
 
 
+@pytest.mark.slow
 def test_a_peer_that_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its exit status and last words are reported; the peer after it is measured in every round."""
     impostor(
@@ -65,11 +66,12 @@ def test_what_was_found_before_a_crash_is_kept(tmp_path: Path, monkeypatch: pyte
     assert "status 9" in answers.errors["metrics"]
 
 
+@pytest.mark.slow
 def test_a_peer_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended, and that is said."""
     impostor(tmp_path, monkeypatch, "def add_scalar(self, *a):\n    time.sleep(60)\n" + NOTHING)
-    answers = runner.ask("tensorboardX", WORK, longest=2.0)
-    assert answers.errors == dict.fromkeys(WORK, "the process was ended after 2 s")
+    answers = runner.ask("tensorboardX", WORK, longest=1.0)
+    assert answers.errors == dict.fromkeys(WORK, "the process was ended after 1 s")
 
 
 def test_a_peer_that_raises_and_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
