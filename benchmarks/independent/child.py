@@ -37,7 +37,7 @@ def push(name, count, directory):
     runs, empty = [], []
     for _ in range(5_000):
         began = time.perf_counter()
-        for number in FOUR:
+        for _number in FOUR:
             pass
         middle = time.perf_counter()
         for number in FOUR:
