@@ -2,7 +2,7 @@
 
     python -m benchmarks.independent [--against FILE]        FILE of `tbasync bench --json FILE`
 
-Nothing is shared with `tbasync/bench`. A push is timed with `perf_counter`, in a burst and in runs of four. The CPU
+Nothing is shared with `tbasync/bench`. A push is timed with `perf_counter`, in a burst and one by one. The CPU
 of an event is what the operating system says of a whole process, from its start to its end, that logs a million
 events, less that of one that logs a thousand: `/usr/bin/time -v` where it is installed, `wait4` otherwise. A
 step's overhead is that of another network, by `perf_counter` and by `process_time`. They should agree with the
@@ -29,7 +29,7 @@ BURSTS = {"tbasync": 200_000, "torch": 30_000}
 # our figure -> the same one in the benchmark's document
 SAME = {
     "burst [ns]": "latency/burst mean",
-    "run of 4 [ns]": "latency/p50",
+    "single [ns]": "latency/p50",
     "CPU [µs an event]": "cpu/CPU",
     "wall overhead [%]": "steps/overhead, scalars",
 }
