@@ -105,6 +105,9 @@ class Loop:
 
     def _turn(self) -> bool:
         """Waits for work, gathers a batch, drains; False when the thread has resigned."""
+        if self._closed_at == self._worker.taken and self._queue.empty():
+            # Started by who put the last barrier and rang after it had been met: nothing may ever come.
+            return not self._resign()
         if self._output.write_error is None:
             self._wait_for_work()
         else:

@@ -55,6 +55,7 @@ class Pipeline:
         self.queue = PushQueue(
             options.capacity, options.device_capacity, options.max_items, options.on_full, self
         )
+        self._abandoned = False
         self._build()
         if lazy:
             process.reset_in_children(self)
@@ -80,6 +81,9 @@ class Pipeline:
     def _begin(self) -> None:
         self.closed = False
         process.register(self)
+        # A destructor has logged after the writer's own: nobody is left to close it.
+        if self._abandoned and not any(barrier.last for barrier in self.queue.barriers.copy()):
+            self.queue.put_barrier(Barrier(fsync=self.options.fsync, last=True))
 
     def _ended(self) -> None:
         self.closed = True
@@ -216,6 +220,7 @@ class Pipeline:
 
     def abandon(self) -> None:
         """Lets the thread write what was pushed and end; for a writer that was forgotten unclosed."""
+        self._abandoned = True
         self.ask_to_close(None)
 
     def _end_if_idle(self) -> bool:

@@ -121,6 +121,10 @@ class ReducingPipeline(Pipeline):
 
     def _ended(self) -> None:
         self._closing = None
+        # Whoever put the last barrier rings after that. The worker may have ended by then: another one begins,
+        # with the exchange, and finds nothing to do.
+        if self._exchanges():
+            self._exchange.retire()
         super()._ended()
 
     def _submit(self, function: Callable[[], object]) -> None:

@@ -100,6 +100,14 @@ class Exchange:
         self._side.leave()
         end.then()
 
+    def retire(self) -> None:
+        """Has a thread end that runs although there is nothing to exchange any more; there may be none."""
+        with self._life:
+            if self._thread is None:
+                return
+            self._end = End(time.monotonic(), lambda: True, lambda: None)
+        self._ring()
+
     def join(self, timeout: float) -> bool:
         """Waits until the thread has ended; whether it has, with everything handed over."""
         return self._ended.wait(timeout) and self._well

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from .support import Job, wait_until
+from .support import Job, exchanges, wait_until
 
 
 @pytest.fixture
@@ -28,4 +26,4 @@ def make_job(monkeypatch, tmp_path):
 def no_exchange_is_left():
     """Every exchange ends with its writer."""
     yield
-    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "tbasync-ranks"])
+    wait_until(lambda: not exchanges())

@@ -131,6 +131,11 @@ class Job:
             thread.join(30)
 
 
+def exchanges():
+    """The threads that talk to the store."""
+    return [thread for thread in threading.enumerate() if thread.name == "tbasync-ranks"]
+
+
 def wait_until(condition, seconds=20.0):
     """Returns when `condition()` holds; fails if it takes too long."""
     deadline = time.monotonic() + seconds

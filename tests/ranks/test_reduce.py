@@ -15,7 +15,7 @@ from tbasync import Histogram, LoggingError, SummaryWriter, TbasyncWarning
 from tbasync.ranks import sender
 from tbasync.ranks.reduction import reduce_rows
 
-from .support import read_scalars, wait_until
+from .support import exchanges, read_scalars, wait_until
 
 
 @given(
@@ -454,6 +454,20 @@ def test_tags_that_cannot_be_written(make_job):
     with pytest.warns(TbasyncWarning, match="could not be logged"), pytest.raises(LoggingError):
         writers[0].flush()
     assert read_scalars(job.run) == {"good": [(0, 2.0)]}
+
+
+def test_a_ring_after_the_end_leaves_no_exchange(make_job):
+    """A worker that begins once more and finds nothing to do ends with its exchange; the next push begins anew."""
+    job = make_job(2)
+    writers = job.start()
+    for step in range(2):
+        for writer in writers:
+            writer.add_scalar("a", 1.0, step)
+        job.close()
+        for writer in writers:
+            writer._pipeline.ring()
+        wait_until(lambda: not exchanges())
+    assert read_scalars(job.run)["a"] == [(0, 1.0), (1, 1.0)]
 
 
 def test_clocks_that_differ_by_hours(make_job, monkeypatch):

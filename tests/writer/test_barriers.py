@@ -366,3 +366,18 @@ def test_an_interval_of_zero_writes_at_once(tmp_path: Path) -> None:
         time.sleep(0.001)
     assert steps(tmp_path, "t") == list(range(100))
     writer.close()
+
+
+def test_a_ring_that_comes_after_the_end_leaves_no_thread(tmp_path: Path) -> None:
+    """Who puts the last barrier rings when it may have been met already: the worker that begins ends again."""
+    writer = SummaryWriter(tmp_path)
+    for step in range(3):
+        writer.add_scalar("t", 1.0, step)
+        writer.close()
+        writer._pipeline.ring()
+        deadline = time.monotonic() + 60
+        while writer._pipeline._thread.busy or not writer._pipeline.closed:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        assert writer.file_writer is None
+    assert steps(tmp_path, "t") == [0, 1, 2]

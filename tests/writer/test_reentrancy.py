@@ -154,6 +154,30 @@ def test_destructors_that_push(tmp_path: Path) -> None:
     assert stats.queue_bytes == 0
 
 
+def test_what_outlives_the_writer_and_logs(tmp_path: Path) -> None:
+    """An object of the writer's own cycle logs when the writer is gone already: it is written, the thread ends."""
+    writer = SummaryWriter(tmp_path)
+    pipeline = writer._pipeline
+
+    class Last:
+        def __init__(self) -> None:
+            self.writer, self.me = writer, self
+
+        def __del__(self) -> None:
+            self.writer._finalizer()  # which the collector calls first, as a rule
+            while not pipeline.closed:
+                threading.Event().wait(0.001)
+            self.writer.add_scalar("last", 1.0, 1)
+
+    Last()
+    del writer
+    gc.collect()
+    while pipeline._thread.busy:
+        threading.Event().wait(0.001)
+    assert pipeline.closed
+    assert steps(tmp_path, "last") == [1]
+
+
 def test_weakref_callbacks_that_push_and_close(tmp_path: Path) -> None:
     """When a model dies, its last words are logged, and the writer with it."""
     writer = SummaryWriter(tmp_path)
