@@ -15,7 +15,7 @@ from .unit import Amount, Figures, Unit
 _WARM_UP = 2_000
 
 
-def measure(peer: str, log_dir: str, events: int, tags: int, limit: float) -> Figures:
+def measure(peer: str, log_dir: str, events: int, tags: int, limit: float, repeats: int) -> Figures:
     """All figures of one peer, measured in this process. The clocks stop when everything is in the file."""
     writer = peers.make(peer, log_dir)
     names = work.tags(tags)
@@ -23,8 +23,10 @@ def measure(peer: str, log_dir: str, events: int, tags: int, limit: float) -> Fi
     writer.flush()
     memory = work.Memory()
     cpu, wall = work.cpu_seconds(), time.perf_counter()
-    count = work.log_scalars(writer, names, events, limit)
-    writer.flush()
+    count = 0
+    for _ in range(repeats):
+        count += work.log_scalars(writer, names, events, limit)
+        writer.flush()
     writer.close()
     cpu, wall = work.cpu_seconds() - cpu, time.perf_counter() - wall
     grown = memory.growth()
@@ -44,6 +46,7 @@ UNIT = Unit(
         "events": Amount(1_000_000, 1_000_000, 20_000, "scalars to log"),
         "tags": Amount(20, 20, 20, "tags they have"),
         "limit": Amount(60.0, 0.8, 0.1, "seconds after which it ends early"),
+        "repeats": Amount(1, 1, 1, "times that it is done, each followed by a flush"),
     },
     of_calls=True,
 )

@@ -17,7 +17,10 @@ from tbasync.bench.units import UNITS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-WORK = {"cpu": {"events": 2_000, "tags": 20, "limit": 5.0}, "metrics": {"calls": 50, "limit": 5.0}}
+WORK = {
+    "cpu": {"events": 2_000, "tags": 20, "limit": 5.0, "repeats": 1},
+    "metrics": {"calls": 50, "limit": 5.0},
+}
 
 
 def impostor(directory: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
@@ -104,7 +107,7 @@ def test_who_is_asked_what() -> None:
     assert set(runner.work_for("wrap(torch)", units, "bench")) == {"cpu", "latency", "metrics"}
     assert set(runner.work_for("tbasync", units, "bench")) >= set(UNITS) - {"steps"}
     assert runner.work_for("floor", [CPU], "alone", {"events": 5, "no such amount": 1}) == {
-        "cpu": {"events": 5, "tags": 20, "limit": 60.0}
+        "cpu": {"events": 5, "tags": 20, "limit": 60.0, "repeats": 1}
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tbasync.bench import goals, table, verdict
+from tbasync.bench import goals, growth, table, verdict
 from tbasync.bench.cpu import UNIT as CPU
 from tbasync.bench.runner import Answers, Round
 from tbasync.bench.steps import SCALARS
@@ -132,3 +132,15 @@ def test_a_table_with_a_noisy_cell_and_a_crash() -> None:
     assert "41.0 ±2%" in text
     assert "wandb: failed in 2 of 2 rounds: it crashed" in text
     assert "wall" not in text  # a line for what nobody has would be empty
+
+
+def test_growth_over_made_up_rounds() -> None:
+    """The dearest amount over the cheapest, round by round, against the limit."""
+    series = {10: rounds_of(tbasync=[1.0, 1.0]), 100: rounds_of(tbasync=[1.1, 1.2])}
+    for rounds in series.values():
+        for answers in rounds:
+            answers["tbasync"].figures |= {"cpu/events": 1e6, "cpu/memory growth": 2.0}
+    lines, said = growth.report("events", series, "tbasync", 1.15)
+    assert lines[2].split()[:4] == ["100", "1.15", "(1.10", "to"]
+    assert said == "dearest over cheapest, round by round: 1.10, 1.20; to reach: ≤ 1.15: noisy"
+    assert growth.report("events", series, "tbasync", 1.3)[1].endswith(": reached")
