@@ -13,8 +13,16 @@ from .unit import Plan
 from .units import UNITS
 
 NAMES = [name for name in PEERS if name != "empty"]
-FULL_SECONDS, QUICK_SECONDS = 84.0, 12.0
+FULL_SECONDS, QUICK_SECONDS = 86.0, 12.0
 FULL_ROUNDS, QUICK_ROUNDS = 5, 2
+
+
+# Wrapped writers are tbasync's own behind another face; the time is better spent on a further round of all.
+_LESS = {"limit": 0.3}
+
+
+def _is_wrapped(name: str) -> bool:
+    return name.startswith("wrap(")
 
 
 def chosen(asked: Sequence[str] | None, plan: Plan) -> list[str]:
@@ -22,7 +30,7 @@ def chosen(asked: Sequence[str] | None, plan: Plan) -> list[str]:
     here = [name for name in peers.installed() if name in NAMES]
     if asked is not None:
         return [name for name in here if name in asked]
-    return [name for name in here if plan != "quick" or not name.startswith("wrap(")]
+    return [name for name in here if plan != "quick" or not _is_wrapped(name)]
 
 
 def run(
@@ -43,7 +51,7 @@ def run(
     """
     units = list(UNITS.values())
     before, began = document.machine(), time.perf_counter()
-    work = {name: runner.work_for(name, units, plan) for name in names}
+    work = {name: runner.work_for(name, units, plan, _LESS if _is_wrapped(name) else None) for name in names}
     found = runner.measure(work, rounds, seconds, tell)
     answer = document.document(found, units, plan, time.perf_counter() - began, before)
     return answer, report(answer, found)

@@ -124,7 +124,7 @@ UNIT = Unit(
     {"idle p99.9": "ms", "idle worst": "ms"}
     | {f"{load} {part}": unit for load in LOADS for part, unit in _PARTS.items()},
     {
-        "seconds": Amount(5.0, 0.5, 0.1, "length of each measurement"),
+        "seconds": Amount(5.0, 0.4, 0.1, "length of each measurement"),
         "loads": Amount(list(LOADS), [SCALARS], [SCALARS], "what is pushed"),
     },
 )

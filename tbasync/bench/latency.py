@@ -98,8 +98,8 @@ UNIT = Unit(
     {
         "burst": Amount(200_000, 200_000, 5_000, "calls in the burst"),
         "singles": Amount(50_000, 50_000, 2_000, "calls timed one by one, flat out"),
-        "limit": Amount(60.0, 0.4, 0.1, "seconds after which a burst ends early"),
-        "paced": Amount(4.0, 0.6, 0.1, "seconds of paced calls"),
+        "limit": Amount(60.0, 0.3, 0.1, "seconds after which a burst ends early"),
+        "paced": Amount(4.0, 0.5, 0.1, "seconds of paced calls"),
     },
     of_calls=True,
 )

@@ -37,7 +37,7 @@ def measure(peer: str, log_dir: str, calls: int, limit: float) -> Figures:
         log(values, step)
     writer.flush()
     bursts, end = list[float](), time.perf_counter() + limit
-    while len(bursts) < calls // _BURST and (not bursts or time.perf_counter() < end):
+    while not bursts or (len(bursts) < calls // _BURST and time.perf_counter() < end):
         start = time.perf_counter()
         for step in range(_BURST):
             log(values, step)

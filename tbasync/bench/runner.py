@@ -69,27 +69,29 @@ def ask(peer: str, work: Work, longest: float = _LONGEST_SECONDS) -> Answers:
         said, status, words = error.stdout or b"", f"was ended after {longest:.0f} s", error.stderr or b""
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    answers = _answers(said.decode(errors="replace"))
+    answers, answered = _answers(said.decode(errors="replace"))
     for unit in work:
-        if not any(name.startswith(unit + "/") for name in answers.figures) and unit not in answers.errors:
+        if unit not in answered:
             last = words.decode(errors="replace").strip()[-_SAID:]
             answers.errors[unit] = f"the process {status}" + (f": {last}" if last else "")
     return answers
 
 
-def _answers(said: str) -> Answers:
-    answers = Answers()
+def _answers(said: str) -> tuple[Answers, set[str]]:
+    """What a process has printed, and which questions that answers, be it with no figure at all."""
+    answers, answered = Answers(), set[str]()
     for line in said.splitlines():
         try:
             answer = json.loads(line)
             unit = answer["unit"]
         except (ValueError, TypeError, KeyError):
             continue  # what the peer's package prints
+        answered.add(unit)
         if "error" in answer:
             answers.errors[unit] = answer["error"]
         else:
             answers.figures |= {f"{unit}/{name}": value for name, value in answer["figures"].items()}
-    return answers
+    return answers, answered
 
 
 def measure(
