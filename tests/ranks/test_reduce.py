@@ -369,9 +369,13 @@ def test_what_comes_after_the_writing_rank_has_closed_is_counted(make_job):
         writer.add_scalar("a", 1.0, 0)
     job.flush(1)
     writers[0].close()
-    writers[1].add_scalar("a", 1.0, 1)
-    with pytest.warns(TbasyncWarning, match="rank 0 has closed its writer: what rank 1 still logs is lost"):
+
+    def log_too_late():
+        writers[1].add_scalar("a", 1.0, 1)
         writers[1].flush()
+
+    with pytest.warns(TbasyncWarning, match="rank 0 has closed its writer: what rank 1 still logs is lost"):
+        log_too_late()
     stats = writers[1].stats()
     assert (stats.written, stats.dropped) == (1, 1)
     writers[0].add_scalar("a", 1.0, 2)
@@ -391,9 +395,13 @@ def test_a_store_that_does_not_answer(make_job):
     for writer in writers:
         writer.add_scalar("a", 1.0, 1)
         writer.add_scalar("a", 1.0, 2)
-    job.store.broken = ConnectionError("the network is down")
+
+    def flush_without_a_store():
+        job.store.broken = ConnectionError("the network is down")
+        return [writer.flush(0.3) for writer in reversed(writers)]
+
     with pytest.warns(TbasyncWarning, match="scalars cannot be exchanged with other ranks for now: "):
-        flushed = [writer.flush(0.3) for writer in reversed(writers)]
+        flushed = flush_without_a_store()
     assert flushed == [False, False]
     assert read_scalars(job.run)["a"][-1] == (2, 1.0), "its own values are written all the same"
     job.store.broken = None
@@ -452,11 +460,15 @@ def test_tags_that_cannot_be_written(make_job):
     """A tag that UTF-8 cannot encode travels, fails on the writing rank, and costs no other tag."""
     job = make_job(2)
     writers = job.start()
-    for writer in writers:
-        writer.log_metrics({"\udc80": 1.0, "good": 2.0}, 0)
-    job.flush(1)
-    with pytest.warns(TbasyncWarning, match="could not be logged"), pytest.raises(LoggingError):
+
+    def log_and_flush():
+        for writer in writers:
+            writer.log_metrics({"\udc80": 1.0, "good": 2.0}, 0)
+        job.flush(1)
         writers[0].flush()
+
+    with pytest.warns(TbasyncWarning, match="could not be logged"), pytest.raises(LoggingError):
+        log_and_flush()
     assert read_scalars(job.run) == {"good": [(0, 2.0)]}
 
 
