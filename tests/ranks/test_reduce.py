@@ -424,6 +424,7 @@ def test_a_store_that_ends_before_the_writers(make_job):
 
     def log_and_close():
         writers[0].add_scalar("a", 7.0, 1)
+        wait_until(lambda: writers[0].stats().reductions.waiting == 1)
         writers[0].close()
 
     with pytest.warns(TbasyncWarning, match="cannot be exchanged"):
