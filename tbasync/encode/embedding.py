@@ -19,11 +19,12 @@ from google.protobuf import text_format
 from PIL import Image
 
 from ..proto.projector import EmbeddingInfo, ProjectorConfig, SpriteMetadata
+from .labels import Labels, tsv
 from .result import Encoded
 from .shaped import Shaped
 
 _CONFIG = "projector_config.pbtxt"
-_PIECE = 1024  # numbers or labels printed at a time: up to about 0.5 ms with the GIL held
+_PIECE = 1024  # numbers printed at a time: up to about 0.5 ms with the GIL held
 _SPRITE_LIMIT = 8192  # pixels; TensorBoard's frontend fails on larger ones
 _NAME_LIMIT = 255  # bytes in a file name, on nearly every file system
 
@@ -54,8 +55,7 @@ class EmbeddingEntry:
 def check_embedding(
     entry: EmbeddingEntry,
     mat: Shaped,
-    metadata: Sequence[Any] | None = None,
-    metadata_header: Sequence[Any] | None = None,
+    labels: Labels | None = None,
     label_img: Shaped | None = None,
 ) -> None:
     """Raises for arguments of `embedding` that do not fit each other, or a tag that is no file name.
@@ -69,13 +69,8 @@ def check_embedding(
         raise ValueError(f"mat has shape {mat.shape}; accepted is (points, dimensions)")
     if mat.dtype.kind not in "biufc":
         raise TypeError(f"mat has elements of type {mat.dtype}; accepted are numbers")
-    if metadata is not None:
-        if len(metadata) != len(mat):
-            raise ValueError(f"metadata has {len(metadata)} labels for {len(mat)} points; they must agree")
-        if metadata_header and len(metadata) and len(metadata_header) != len(metadata[0]):
-            raise ValueError(
-                f"metadata_header has {len(metadata_header)} names for rows of {len(metadata[0])} columns"
-            )
+    if labels is not None and labels.points != len(mat):
+        raise ValueError(f"metadata has {labels.points} labels for {len(mat)} points; they must agree")
     if label_img is not None:
         _check_images(label_img, len(mat))
 
@@ -111,8 +106,7 @@ def _check_images(label_img: Shaped, points: int) -> None:
 def embedding(
     entry: EmbeddingEntry,
     mat: npt.NDArray[Any],
-    metadata: Sequence[Any] | None = None,
-    metadata_header: Sequence[Any] | None = None,
+    labels: Labels | None = None,
     label_img: npt.NDArray[Any] | None = None,
     *,
     known: Sequence[EmbeddingEntry] = (),
@@ -125,8 +119,7 @@ def embedding(
     Args:
         entry: name, step and parts of the embedding.
         mat: (points, dimensions), numbers of any type.
-        metadata: a label for each point, or with a header a row of labels.
-        metadata_header: the names of the columns.
+        labels: those of the points.
         label_img: (points, 1 or 3, height, width), in [0, 1], or in [0, 255] for uint8; values beyond
             are clipped.
         known: what the run's configuration lists already.
@@ -136,10 +129,10 @@ def embedding(
     """
     files = {f"{entry.directory}/tensors.tsv": b"".join(_rows(mat))}
     notes = []
-    if metadata is not None:
-        labels = b"".join(_labels(metadata, metadata_header))
-        files[f"{entry.directory}/metadata.tsv"] = labels
-        if labels.count(b"\n") != len(metadata) + bool(metadata_header):
+    if labels is not None:
+        metadata = b"".join(tsv(labels))
+        files[f"{entry.directory}/metadata.tsv"] = metadata
+        if metadata.count(b"\n") != max(1, len(labels.lines)):
             notes.append("labels contain line breaks, which the Projector takes for further points")
     if label_img is not None:
         files[f"{entry.directory}/sprite.png"] = _sprite(label_img)
@@ -163,19 +156,6 @@ def _printed(row: npt.NDArray[Any]) -> Iterator[str]:
     for start in range(0, len(row), _PIECE):
         # One call prints a list of many numbers several times faster than a call for each.
         yield str(row[start : start + _PIECE].tolist())[1:-1].replace(", ", "\t")
-
-
-def _labels(metadata: Sequence[Any], header: Sequence[Any] | None) -> Iterator[bytes]:
-    """Lines of labels, or of the header and tab-separated rows of labels."""
-    if header:
-        yield ("\t".join(map(str, header)) + "\n").encode("utf-8", "backslashreplace")
-    elif not len(metadata):
-        yield b"\n"
-    for start in range(0, len(metadata), _PIECE):
-        piece = metadata[start : start + _PIECE]
-        labels = ("\t".join(map(str, row)) for row in piece) if header else map(str, piece)
-        yield ("\n".join(labels) + "\n").encode("utf-8", "backslashreplace")
-        sleep(0)  # lets a waiting thread have the GIL
 
 
 def _columns(images: int) -> int:
