@@ -18,7 +18,7 @@ from ..wire.scalars import ScalarEncoder, Series, scalar_record, tag_of
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
-from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, Task, summaries_of
+from .items import Barrier, EndRun, Events, Group, Item, Metrics, Scalar, Summary, Task, summaries_of
 from .output import Output
 from .queue import PushQueue
 from .self_report import SelfReport
@@ -229,25 +229,29 @@ class Worker:
 
     def _item(self, item: Item) -> None:
         try:
-            if isinstance(item, Metrics):
-                self._metrics(item)
-                if len(self._gather(item.run).tags) < _PIECE:
-                    return
-            self._encode_gathered(item.run)
-            if isinstance(item, Summary):
-                if self.diversion is None or not self.diversion.summary(item):
-                    self.encode_summary(item)
-            elif isinstance(item, Task):
-                self._encode_gathered()
-                item.function()
-            elif isinstance(item, Events):
-                self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
-            elif isinstance(item, EndRun):
-                self._output.write()
-                self._output.end(cast(str, item.run))
-                self._known.pop(item.run, None)
+            for part in item.items if isinstance(item, Group) else (item,):
+                self._part(part)
         finally:
             self._queue.release(item)
+
+    def _part(self, item: Item) -> None:
+        if isinstance(item, Metrics):
+            self._metrics(item)
+            if len(self._gather(item.run).tags) < _PIECE:
+                return
+        self._encode_gathered(item.run)
+        if isinstance(item, Summary):
+            if self.diversion is None or not self.diversion.summary(item):
+                self.encode_summary(item)
+        elif isinstance(item, Task):
+            self._encode_gathered()
+            item.function()
+        elif isinstance(item, Events):
+            self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
+        elif isinstance(item, EndRun):
+            self._output.write()
+            self._output.end(cast(str, item.run))
+            self._known.pop(item.run, None)
         self._rest_if_due()
 
     def _prefetch(self, batch: Sequence[Scalar | Item]) -> None:
