@@ -8,48 +8,22 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from time import sleep
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import text_format
 from PIL import Image
 
-from ..proto.projector import EmbeddingInfo, ProjectorConfig, SpriteMetadata
 from .labels import Labels, tsv
+from .projector import CONFIG, EmbeddingEntry, ProjectorList
 from .result import Encoded
 from .shaped import Shaped
 
-_CONFIG = "projector_config.pbtxt"
 _PIECE = 1024  # numbers printed at a time: up to about 0.5 ms with the GIL held
 _SPRITE_LIMIT = 8192  # pixels; TensorBoard's frontend fails on larger ones
 _NAME_LIMIT = 255  # bytes in a file name, on nearly every file system
-
-
-@dataclass(frozen=True)
-class EmbeddingEntry:
-    """What projector_config.pbtxt says of one embedding; a run keeps them in the order they came.
-
-    Attributes:
-        tag: the embedding's name.
-        step: the global step, a part of its directory's name.
-        has_metadata: whether there is a metadata.tsv.
-        thumbnail: width and height of one image of the sprite, in pixels; None without a sprite.
-    """
-
-    tag: str
-    step: int
-    has_metadata: bool = False
-    thumbnail: tuple[int, int] | None = None
-
-    @property
-    def directory(self) -> str:
-        """The embedding's directory, relative to the run's, with the tag's % / and \\ escaped."""
-        name = self.tag.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
-        return f"{str(self.step).zfill(5)}/{name}"
 
 
 def check_embedding(
@@ -109,9 +83,9 @@ def embedding(
     labels: Labels | None = None,
     label_img: npt.NDArray[Any] | None = None,
     *,
-    known: Sequence[EmbeddingEntry] = (),
+    listed: ProjectorList,
 ) -> Encoded:
-    """The files of one embedding, and the run's configuration with this one listed after those before.
+    """The files of one embedding, and its part in the run's list of them.
 
     The files are, byte for byte, those that torch's writer makes, but for sprites from uint8 images:
     those are taken to be in 0..255, where torch multiplies them by 255.
@@ -122,7 +96,7 @@ def embedding(
         labels: those of the points.
         label_img: (points, 1 or 3, height, width), in [0, 1], or in [0, 255] for uint8; values beyond
             are clipped.
-        known: what the run's configuration lists already.
+        listed: the run's list.
 
     Returns:
         Files by path relative to the run's directory; no summary.
@@ -139,8 +113,7 @@ def embedding(
         side = _columns(len(label_img)) * label_img.shape[3]
         if side > _SPRITE_LIMIT:
             notes.append(f"the sprite is {side} pixels wide; the Projector shows up to {_SPRITE_LIMIT}")
-    files[_CONFIG] = _config([*known, entry])
-    return Encoded(b"", notes=tuple(notes), files=files)
+    return Encoded(b"", notes=tuple(notes), files=files, shared={CONFIG: (listed, entry.text())})
 
 
 def _rows(mat: npt.NDArray[Any]) -> Iterator[bytes]:
@@ -184,20 +157,3 @@ def _pixels(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     scaled = images.astype(np.float64) * 255
     np.nan_to_num(scaled, copy=False, posinf=np.inf, neginf=-np.inf)
     return scaled.clip(0, 255).astype(np.uint8)
-
-
-def _config(entries: Sequence[EmbeddingEntry]) -> bytes:
-    return text_format.MessageToString(ProjectorConfig(embeddings=map(_info, entries))).encode()
-
-
-def _info(entry: EmbeddingEntry) -> EmbeddingInfo:
-    info = EmbeddingInfo(
-        tensor_name=f"{entry.tag}:{str(entry.step).zfill(5)}",
-        tensor_path=f"{entry.directory}/tensors.tsv",
-    )
-    if entry.has_metadata:
-        info.metadata_path = f"{entry.directory}/metadata.tsv"
-    if entry.thumbnail is not None:
-        sprite = SpriteMetadata(image_path=f"{entry.directory}/sprite.png", single_image_dim=entry.thumbnail)
-        info.sprite.CopyFrom(sprite)
-    return info

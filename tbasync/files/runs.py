@@ -89,10 +89,7 @@ class RunFiles:
             ValueError: the path leads out of the run's directory.
             OSError: the file cannot be written; one that was there before is as it was.
         """
-        root = self._directory(run or self.log_dir)
-        target = os.path.realpath(os.path.join(root, path))
-        if not _inside(target, root) or target == root:
-            raise ValueError(f"{path!r} leads out of the run's directory")
+        target = self._beside(run, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         unfinished = f"{target}.{os.getpid()}.unfinished"
         try:
@@ -106,6 +103,20 @@ class RunFiles:
                 os.unlink(unfinished)
             raise
         self.bytes_written += len(content)
+
+    def read_beside(self, run: str | None, path: str) -> tuple[bytes, object]:
+        """A further file of a run, and what changes when it is written anew; empty and None if there is none.
+
+        Raises:
+            ValueError: the path leads out of the run's directory.
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            with open(self._beside(run, path), "rb") as file:
+                about = os.fstat(file.fileno())
+                return file.read(), (about.st_ino, about.st_mtime_ns, about.st_size)
+        except FileNotFoundError:
+            return b"", None
 
     def deliver(self, *, everything: bool) -> bool:
         """True: what was appended is where it belongs."""
@@ -185,6 +196,13 @@ class RunFiles:
         if not (directory == self._root if own else _inside(directory, self._root)):
             raise OSError(errno.ELOOP, "a symbolic link leads out of the run's directory", run)
         return directory
+
+    def _beside(self, run: str | None, path: str) -> str:
+        root = self._directory(run or self.log_dir)
+        target = os.path.realpath(os.path.join(root, path))
+        if not _inside(target, root) or target == root:
+            raise ValueError(f"{path!r} leads out of the run's directory")
+        return target
 
     def _forget(self, run: str) -> None:
         """The run's file was removed: the next append creates another."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..encode.embedding import EmbeddingEntry, check_embedding, embedding
+from ..encode.embedding import check_embedding, embedding
 from ..encode.labels import freeze_labels
 from ..encode.layout import check_chart_tags, check_layout, custom_scalars
 from ..encode.mesh import check_mesh, mesh, mesh_config
+from ..encode.projector import EmbeddingEntry, ProjectorList
 from ..encode.result import Encoded
 from ..encode.tensor import check_tensor, tensor
 from ..encode.text import check_text, text
@@ -16,8 +17,8 @@ from ..pipeline.freeze import check_tag, freeze_array, freeze_optional
 from .base import Pushing
 
 
-def _embedding(_: str, entry: EmbeddingEntry, known: Sequence[EmbeddingEntry], *parts: Any) -> Encoded:
-    return embedding(entry, *parts, known=known)
+def _embedding(_: str, listed: ProjectorList, entry: EmbeddingEntry, *parts: Any) -> Encoded:
+    return embedding(entry, *parts, listed=listed)
 
 
 def _custom_scalars(_: str, layout: Mapping[str, Any]) -> Encoded:
@@ -27,7 +28,7 @@ def _custom_scalars(_: str, layout: Mapping[str, Any]) -> Encoded:
 class StructureMethods(Pushing):
     """`add_text`, `add_tensor`, `add_mesh`, `add_embedding`, `add_custom_scalars…`."""
 
-    _embeddings: list[EmbeddingEntry]
+    _embeddings: ProjectorList
 
     def add_text(
         self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None
@@ -143,9 +144,7 @@ class StructureMethods(Pushing):
         entry = EmbeddingEntry(tag, step, labels is not None, thumbnail)
         parts = (points, labels, images)
         check_embedding(entry, *parts)
-        known = tuple(self._embeddings)
-        self._embeddings.append(entry)
-        self._push(tag, step, None, _embedding, (entry, known, *parts))
+        self._push(tag, step, None, _embedding, (self._embeddings, entry, *parts))
 
     def add_custom_scalars(self, layout: Mapping[str, Any]) -> None:
         """Lays out the Custom Scalars dashboard; the last layout of a run counts.

@@ -15,6 +15,7 @@ from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.restart import hide_event, purge_events, reset_events
 from ..wire.scalars import ScalarEncoder, Series, scalar_record, tag_of
+from .beside import Beside
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
@@ -295,8 +296,6 @@ class Worker:
         try:
             arguments = [a.resolve() if isinstance(a, Deferred) else a for a in item.arguments]
             encoded = item.encode(item.tag, *arguments)
-            for path, content in encoded.files.items():
-                self._output.files.write_beside(item.run, path, content)
             fields = [(SUMMARY, encoded.summary)] if encoded.summary else []
             events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
             data = b"".join(map(record, events))
@@ -307,7 +306,9 @@ class Worker:
             self._know(item.run, (item.tag,))
         self.nonfinite += encoded.nonfinite
         self._tell(item, encoded)
-        self._output.add(item.run, data, item.summaries)
+        name = f"{_kind(item)} {item.tag!r}"
+        beside = Beside(name, encoded) if encoded.files or encoded.shared else None
+        self._output.add(item.run, data, item.summaries, beside)
 
     def _tell(self, item: Summary, encoded: Encoded) -> None:
         for note in encoded.notes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os.path
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tbasync.encode.embedding import EmbeddingEntry, check_embedding, embedding
+from tbasync.encode.embedding import check_embedding
+from tbasync.encode.embedding import embedding as encode
 from tbasync.encode.labels import freeze_labels
+from tbasync.encode.projector import CONFIG, EmbeddingEntry, ProjectorList
+from tbasync.encode.result import Encoded
 
 _TMP = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 _DTYPES = ["float16", "float32", "float64", "int8", "int64", "uint8", "bool", "complex64"]
@@ -48,6 +52,17 @@ def torch_run(torch: Any, tmp_path: Path) -> Any:
     yield run
     for each in runs:
         each.writer.close()
+
+
+def embedding(*arguments: Any, listed: ProjectorList | None = None, **options: Any) -> Encoded:
+    """The encoder's result, with the run's list among its files as a writer alone in its run would write it."""
+    listed = listed or ProjectorList()
+    encoded = encode(*arguments, listed=listed, **options)
+    ((path, (shared, addition)),) = encoded.shared.items()
+    assert shared is listed
+    content = listed.extended(addition, b"", None)
+    listed.written(content)
+    return replace(encoded, files={**encoded.files, path: content})
 
 
 def _entry(tag: str = "default", step: int = 0, metadata: Any = None, images: Any = None) -> EmbeddingEntry:
@@ -135,7 +150,7 @@ def test_sprites_of_odd_values() -> None:
 def test_several_embeddings_and_steps(torch: Any, torch_run: Any) -> None:
     """A run's configuration lists its embeddings in order, equal to torch's after every call."""
     run = torch_run()
-    known: list[EmbeddingEntry] = []
+    listed = ProjectorList()
     files: dict[str, bytes] = {}
     images = np.zeros((2, 3, 5, 6), np.float32)
     calls: list[tuple[str, int, Any, Any]] = [
@@ -152,8 +167,7 @@ def test_several_embeddings_and_steps(torch: Any, torch_run: Any) -> None:
         entry = _entry(tag, step, metadata, label_img)
         labels = freeze_labels(metadata)
         check_embedding(entry, mat, labels, label_img)
-        files |= embedding(entry, mat, labels, label_img, known=known).files
-        known.append(entry)
+        files |= embedding(entry, mat, labels, label_img, listed=listed).files
         assert files == run.files()
 
 
@@ -165,7 +179,7 @@ def test_tensorboard_reads_the_configuration() -> None:
     images = np.zeros((4, 3, 5, 5), np.uint8)
     entry = _entry("t/ü", 2, "abcd", images)
     files = embedding(entry, np.zeros((4, 3)), freeze_labels("abcd"), images).files
-    config = text_format.Parse(files["projector_config.pbtxt"].decode(), config_pb2.ProjectorConfig())
+    config = text_format.Parse(files[CONFIG].decode(), config_pb2.ProjectorConfig())
     (info,) = config.embeddings
     assert {info.tensor_path, info.metadata_path, info.sprite.image_path} < set(files)
     assert list(info.sprite.single_image_dim) == [5, 5]
@@ -180,7 +194,7 @@ def test_no_tag_escapes_its_step(tag: str, step: int) -> None:
     except ValueError:
         assert tag in ("", ".", "..") or "\0" in tag
         return
-    for path in set(embedding(entry, np.zeros((1, 1))).files) - {"projector_config.pbtxt"}:
+    for path in set(embedding(entry, np.zeros((1, 1))).files) - {CONFIG}:
         assert os.path.normpath(path) == path
         assert path.count("/") == 2
         assert path.split("/")[0].lstrip("-").isdigit()
