@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import time
 from collections import OrderedDict
@@ -15,6 +16,8 @@ from .event_file import EventFile, FileNames, FileVanishedError
 
 # Sub-runs beyond this many share handles: the one unused for longest is closed, and opened again on demand.
 _MOST_HANDLES = 64
+
+_numbers = itertools.count()
 
 _EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -45,6 +48,7 @@ class RunFiles:
         """
         self.log_dir = log_dir
         self.bytes_written = 0
+        self._number = next(_numbers)
         self._names = names or FileNames("")
         self._anchor = anchor
         self._root = os.path.realpath(os.path.join(anchor, log_dir))
@@ -91,7 +95,8 @@ class RunFiles:
         """
         target = self._beside(run, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        unfinished = f"{target}.{os.getpid()}.unfinished"
+        # Of this writer alone: a copy of it, in this process or another, may be writing the same file.
+        unfinished = f"{target}.{os.getpid()}.{self._number}.unfinished"
         try:
             with contextlib.suppress(FileNotFoundError):  # left by a process of this number that was killed
                 os.unlink(unfinished)
