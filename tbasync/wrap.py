@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any, TypeVar, cast
 
-from .compat import embeddings, installation
+from .compat import installation
 from .compat.installation import Installed
 from .compat.kinds import TENSORBOARDX, TORCH, Kind, kind_of, stand_in
 from .compat.replay import Replayed
+from .encode.projector import ProjectorList
 from .writer import SummaryWriter
 
 _Writer = TypeVar("_Writer")
@@ -77,7 +78,7 @@ def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWri
     kind.writer.__init__(writer, directory, **{**settings, **options})
     # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
     if kind is TENSORBOARDX or hasattr(original, "_projector_config"):
-        writer._embeddings = embeddings.listed(writer.log_dir)
+        writer._embeddings = ProjectorList()
     # What a subclass keeps about itself, and what the package's own methods keep from call to call.
     for name, value in vars(original).items():
         if not hasattr(writer, name):

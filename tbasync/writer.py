@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from .compat import wandb
+from .encode.projector import CONFIG, ProjectorList
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import check_no_url, default_log_dir, is_url
@@ -222,7 +223,7 @@ class SummaryWriter(
             sigterm.drain(pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
-        self._embeddings = []
+        self._embeddings = ProjectorList(pipeline.version_beside(CONFIG))
         if options.self_report:
             become_timed(self)
 
@@ -247,6 +248,8 @@ class SummaryWriter(
         """
         own = {"_pipeline", "_queue", "_writers", "_finalizer", "_defaults", "add_scalar"}
         state = {name: value for name, value in vars(self).items() if name not in own}
+        if "_embeddings" in state:
+            state["_embeddings"] = self._embeddings.copy()
         return {**state, "_options": self._pipeline.options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -8,54 +8,28 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from time import sleep
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import text_format
 from PIL import Image
 
-from ..proto.projector import EmbeddingInfo, ProjectorConfig, SpriteMetadata
+from .labels import Labels, tsv
+from .projector import CONFIG, EmbeddingEntry, ProjectorList
 from .result import Encoded
 from .shaped import Shaped
 
-_CONFIG = "projector_config.pbtxt"
-_PIECE = 1024  # numbers or labels printed at a time: up to about 0.5 ms with the GIL held
+_PIECE = 1024  # numbers printed at a time: up to about 0.5 ms with the GIL held
 _SPRITE_LIMIT = 8192  # pixels; TensorBoard's frontend fails on larger ones
 _NAME_LIMIT = 255  # bytes in a file name, on nearly every file system
-
-
-@dataclass(frozen=True)
-class EmbeddingEntry:
-    """What projector_config.pbtxt says of one embedding; a run keeps them in the order they came.
-
-    Attributes:
-        tag: the embedding's name.
-        step: the global step, a part of its directory's name.
-        has_metadata: whether there is a metadata.tsv.
-        thumbnail: width and height of one image of the sprite, in pixels; None without a sprite.
-    """
-
-    tag: str
-    step: int
-    has_metadata: bool = False
-    thumbnail: tuple[int, int] | None = None
-
-    @property
-    def directory(self) -> str:
-        """The embedding's directory, relative to the run's, with the tag's % / and \\ escaped."""
-        name = self.tag.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
-        return f"{str(self.step).zfill(5)}/{name}"
 
 
 def check_embedding(
     entry: EmbeddingEntry,
     mat: Shaped,
-    metadata: Sequence[Any] | None = None,
-    metadata_header: Sequence[Any] | None = None,
+    labels: Labels | None = None,
     label_img: Shaped | None = None,
 ) -> None:
     """Raises for arguments of `embedding` that do not fit each other, or a tag that is no file name.
@@ -69,13 +43,8 @@ def check_embedding(
         raise ValueError(f"mat has shape {mat.shape}; accepted is (points, dimensions)")
     if mat.dtype.kind not in "biufc":
         raise TypeError(f"mat has elements of type {mat.dtype}; accepted are numbers")
-    if metadata is not None:
-        if len(metadata) != len(mat):
-            raise ValueError(f"metadata has {len(metadata)} labels for {len(mat)} points; they must agree")
-        if metadata_header and len(metadata) and len(metadata_header) != len(metadata[0]):
-            raise ValueError(
-                f"metadata_header has {len(metadata_header)} names for rows of {len(metadata[0])} columns"
-            )
+    if labels is not None and labels.points != len(mat):
+        raise ValueError(f"metadata has {labels.points} labels for {len(mat)} points; they must agree")
     if label_img is not None:
         _check_images(label_img, len(mat))
 
@@ -111,13 +80,12 @@ def _check_images(label_img: Shaped, points: int) -> None:
 def embedding(
     entry: EmbeddingEntry,
     mat: npt.NDArray[Any],
-    metadata: Sequence[Any] | None = None,
-    metadata_header: Sequence[Any] | None = None,
+    labels: Labels | None = None,
     label_img: npt.NDArray[Any] | None = None,
     *,
-    known: Sequence[EmbeddingEntry] = (),
+    listed: ProjectorList,
 ) -> Encoded:
-    """The files of one embedding, and the run's configuration with this one listed after those before.
+    """The files of one embedding, and its part in the run's list of them.
 
     The files are, byte for byte, those that torch's writer makes, but for sprites from uint8 images:
     those are taken to be in 0..255, where torch multiplies them by 255.
@@ -125,29 +93,27 @@ def embedding(
     Args:
         entry: name, step and parts of the embedding.
         mat: (points, dimensions), numbers of any type.
-        metadata: a label for each point, or with a header a row of labels.
-        metadata_header: the names of the columns.
+        labels: those of the points.
         label_img: (points, 1 or 3, height, width), in [0, 1], or in [0, 255] for uint8; values beyond
             are clipped.
-        known: what the run's configuration lists already.
+        listed: the run's list.
 
     Returns:
         Files by path relative to the run's directory; no summary.
     """
     files = {f"{entry.directory}/tensors.tsv": b"".join(_rows(mat))}
     notes = []
-    if metadata is not None:
-        labels = b"".join(_labels(metadata, metadata_header))
-        files[f"{entry.directory}/metadata.tsv"] = labels
-        if labels.count(b"\n") != len(metadata) + bool(metadata_header):
+    if labels is not None:
+        metadata = b"".join(tsv(labels))
+        files[f"{entry.directory}/metadata.tsv"] = metadata
+        if metadata.count(b"\n") != max(1, len(labels.lines)):
             notes.append("labels contain line breaks, which the Projector takes for further points")
     if label_img is not None:
         files[f"{entry.directory}/sprite.png"] = _sprite(label_img)
         side = _columns(len(label_img)) * label_img.shape[3]
         if side > _SPRITE_LIMIT:
             notes.append(f"the sprite is {side} pixels wide; the Projector shows up to {_SPRITE_LIMIT}")
-    files[_CONFIG] = _config([*known, entry])
-    return Encoded(b"", notes=tuple(notes), files=files)
+    return Encoded(b"", notes=tuple(notes), files=files, shared={CONFIG: (listed, entry.text())})
 
 
 def _rows(mat: npt.NDArray[Any]) -> Iterator[bytes]:
@@ -163,19 +129,6 @@ def _printed(row: npt.NDArray[Any]) -> Iterator[str]:
     for start in range(0, len(row), _PIECE):
         # One call prints a list of many numbers several times faster than a call for each.
         yield str(row[start : start + _PIECE].tolist())[1:-1].replace(", ", "\t")
-
-
-def _labels(metadata: Sequence[Any], header: Sequence[Any] | None) -> Iterator[bytes]:
-    """Lines of labels, or of the header and tab-separated rows of labels."""
-    if header:
-        yield ("\t".join(map(str, header)) + "\n").encode("utf-8", "backslashreplace")
-    elif not len(metadata):
-        yield b"\n"
-    for start in range(0, len(metadata), _PIECE):
-        piece = metadata[start : start + _PIECE]
-        labels = ("\t".join(map(str, row)) for row in piece) if header else map(str, piece)
-        yield ("\n".join(labels) + "\n").encode("utf-8", "backslashreplace")
-        sleep(0)  # lets a waiting thread have the GIL
 
 
 def _columns(images: int) -> int:
@@ -204,20 +157,3 @@ def _pixels(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     scaled = images.astype(np.float64) * 255
     np.nan_to_num(scaled, copy=False, posinf=np.inf, neginf=-np.inf)
     return scaled.clip(0, 255).astype(np.uint8)
-
-
-def _config(entries: Sequence[EmbeddingEntry]) -> bytes:
-    return text_format.MessageToString(ProjectorConfig(embeddings=map(_info, entries))).encode()
-
-
-def _info(entry: EmbeddingEntry) -> EmbeddingInfo:
-    info = EmbeddingInfo(
-        tensor_name=f"{entry.tag}:{str(entry.step).zfill(5)}",
-        tensor_path=f"{entry.directory}/tensors.tsv",
-    )
-    if entry.has_metadata:
-        info.metadata_path = f"{entry.directory}/metadata.tsv"
-    if entry.thumbnail is not None:
-        sprite = SpriteMetadata(image_path=f"{entry.directory}/sprite.png", single_image_dim=entry.thumbnail)
-        info.sprite.CopyFrom(sprite)
-    return info

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +99,14 @@ def _dict(name: str, value: object) -> Mapping[Any, Any]:
 def _check_key(name: str, key: object) -> None:
     if not isinstance(key, str):
         raise TypeError(f"{name} must have str for keys, not {type(key).__name__} ({key!r})")
+    _check_text(f"a key of {name}", key)
+
+
+def _check_text(where: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{where} is {text!r}, which UTF-8 cannot hold") from error
 
 
 def _check_plain(where: str, value: object) -> bool | float | str:
@@ -112,6 +120,8 @@ def _check_plain(where: str, value: object) -> bool | float | str:
             f"{where} is of type {type(value).__name__}; accepted are bool, int, float, str, "
             "tensors of one element and functions (by name)"
         )
+    if isinstance(known, str):
+        _check_text(where, known)
     return known
 
 
@@ -131,7 +141,7 @@ def _check_domain(where: str, key: object, values: object, hparam_dict: Mapping[
 
 def hparams(
     hparam_dict: Mapping[str, Any],
-    metric_dict: Mapping[str, Any],
+    metric_dict: Iterable[str],
     hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
     *,
     lenient: bool = False,
@@ -140,7 +150,7 @@ def hparams(
 
     Args:
         hparam_dict: name -> value, of a type that `plain` knows; None values are left out.
-        metric_dict: its keys are the tags of the scalars that the dashboard shows.
+        metric_dict: its keys, or they alone, are the tags of the scalars that the dashboard shows.
         hparam_domain_discrete: name -> all values that the hyperparameter may take.
         lenient: list a value of any other type without type and value, as tensorboardX does, where
             otherwise `check_hparams` raises, as torch does.

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class SharedFile(Protocol):
+    """A file that several summaries of a writer have a part in, such as a list of them all."""
+
+    def extended(self, addition: bytes, found: bytes, version: object) -> bytes:
+        """The file with one more part; `found` and `version` are what stands there, as `Files.read_beside` tells."""
+
+    def written(self, content: bytes) -> None:
+        """Takes note of what is in the file now."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class Encoded:
         notes: what a user should be told once per tag, such as "audio beyond [-1, 1] was clipped".
         events: what is no summary: field number of the Event and payload, one event each.
         files: further files to write under the run's directory, by relative path (the projector's).
+        shared: files to extend when those are written, by relative path, each with this value's part in it.
     """
 
     summary: bytes
@@ -23,3 +35,4 @@ class Encoded:
     notes: tuple[str, ...] = ()
     events: tuple[tuple[int, bytes], ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    shared: Mapping[str, tuple[SharedFile, bytes]] = field(default_factory=dict)

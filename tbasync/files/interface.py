@@ -43,6 +43,9 @@ class Files(Protocol):
     def write_beside(self, run: str | None, path: str, content: bytes) -> None:
         """Writes a further file of a run, whole or not at all."""
 
+    def read_beside(self, run: str | None, path: str) -> tuple[bytes, object]:
+        """A further file of a run, and what changes when it is written anew; empty and None if there is none."""
+
     def deliver(self, *, everything: bool) -> bool:
         """Has the store take what is due, or everything that was written; raises StoreError.
 

@@ -129,7 +129,7 @@ class RemoteFiles:
                 segment = self._growing.setdefault(name, _Waiting(since=time.monotonic()))
                 segment.nbytes += grown
                 self._held += grown
-        segment.summaries += summaries
+        self._growing[name].summaries += summaries  # there is one: `records` may be empty, a new file is not
 
     def write_beside(self, run: str | None, path: str, content: bytes) -> None:
         """Writes a further file of a run, such as the projector's, to be uploaded as it is now.
@@ -149,6 +149,10 @@ class RemoteFiles:
                 self._held -= waiting.nbytes
         self._uploads.append(_Waiting(target, len(content)))
         self._held += len(content)
+
+    def read_beside(self, run: str | None, path: str) -> tuple[bytes, None]:
+        """Nothing: what the store holds is not read back, this writer's own parts it knows itself."""
+        return b"", None
 
     def deliver(self, *, everything: bool) -> bool:
         """Uploads segments that are due, or all of them, in the order in which they were cut.

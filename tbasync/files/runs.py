@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import time
 from collections import OrderedDict
@@ -15,6 +16,8 @@ from .event_file import EventFile, FileNames, FileVanishedError
 
 # Sub-runs beyond this many share handles: the one unused for longest is closed, and opened again on demand.
 _MOST_HANDLES = 64
+
+_numbers = itertools.count()
 
 _EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -45,6 +48,7 @@ class RunFiles:
         """
         self.log_dir = log_dir
         self.bytes_written = 0
+        self._number = next(_numbers)
         self._names = names or FileNames("")
         self._anchor = anchor
         self._root = os.path.realpath(os.path.join(anchor, log_dir))
@@ -89,12 +93,10 @@ class RunFiles:
             ValueError: the path leads out of the run's directory.
             OSError: the file cannot be written; one that was there before is as it was.
         """
-        root = self._directory(run or self.log_dir)
-        target = os.path.realpath(os.path.join(root, path))
-        if not _inside(target, root) or target == root:
-            raise ValueError(f"{path!r} leads out of the run's directory")
+        target = self._beside(run, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        unfinished = f"{target}.{os.getpid()}.unfinished"
+        # Of this writer alone: a copy of it, in this process or another, may be writing the same file.
+        unfinished = f"{target}.{os.getpid()}.{self._number}.unfinished"
         try:
             with contextlib.suppress(FileNotFoundError):  # left by a process of this number that was killed
                 os.unlink(unfinished)
@@ -106,6 +108,20 @@ class RunFiles:
                 os.unlink(unfinished)
             raise
         self.bytes_written += len(content)
+
+    def read_beside(self, run: str | None, path: str) -> tuple[bytes, object]:
+        """A further file of a run, and what changes when it is written anew; empty and None if there is none.
+
+        Raises:
+            ValueError: the path leads out of the run's directory.
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            with open(self._beside(run, path), "rb") as file:
+                about = os.fstat(file.fileno())
+                return file.read(), (about.st_ino, about.st_mtime_ns, about.st_size)
+        except FileNotFoundError:
+            return b"", None
 
     def deliver(self, *, everything: bool) -> bool:
         """True: what was appended is where it belongs."""
@@ -185,6 +201,13 @@ class RunFiles:
         if not (directory == self._root if own else _inside(directory, self._root)):
             raise OSError(errno.ELOOP, "a symbolic link leads out of the run's directory", run)
         return directory
+
+    def _beside(self, run: str | None, path: str) -> str:
+        root = self._directory(run or self.log_dir)
+        target = os.path.realpath(os.path.join(root, path))
+        if not _inside(target, root) or target == root:
+            raise ValueError(f"{path!r} leads out of the run's directory")
+        return target
 
     def _forget(self, run: str) -> None:
         """The run's file was removed: the next append creates another."""

@@ -7,12 +7,13 @@ from time import time
 from typing import Any
 
 from ..compat import wandb
-from ..encode.hparams import check_hparams, hparams
+from ..encode.hparams import check_hparams, hparams, plain
+from ..encode.result import Encoded
 from ..files.paths import sub_run
 from ..pipeline.frameworks import is_torch_tensor
 from ..pipeline.freeze import freeze_here, freeze_metrics
-from ..pipeline.items import EndRun, Events, Metrics
-from ..wire.event import SUMMARY, event
+from ..pipeline.items import EndRun, Group, Metrics, Summary
+from ..wire.event import SUMMARY
 from .base import Pushing
 
 
@@ -57,13 +58,22 @@ class HyperparameterMethods(Pushing):
         step, wall_time = self._moment(global_step, None)
         run = None if same_run else sub_run(self.log_dir, run_name or str(time()))
         frozen, deferred = freeze_metrics(metrics)
-        summaries = hparams(values, metrics, hparam_domain_discrete)
-        events = [event(wall_time, step, SUMMARY, encoded.summary) for encoded in summaries]
-        self._queue.put(Events(run, events))
-        self._queue.put(Metrics(run, frozen, step, wall_time, deferred))
+        domains = {
+            key: [plain(value) for value in among] for key, among in (hparam_domain_discrete or {}).items()
+        }
+        arguments = ({key: plain(value) for key, value in values.items()}, tuple(frozen), domains)
+        items = [
+            Summary(run, "hparams", step, wall_time, _trial, arguments, summaries=3),
+            Metrics(run, frozen, step, wall_time, deferred),
+        ]
+        # In one push: a full queue takes the whole trial, or nothing of it.
+        self._queue.put(Group(items if run is None else [*items, EndRun(run)]))
         if run is not None:
-            self._queue.put(EndRun(run))
             wandb.announce(run)
+
+
+def _trial(_: str, *arguments: Any) -> Encoded:
+    return Encoded(b"", events=tuple((SUMMARY, encoded.summary) for encoded in hparams(*arguments)))
 
 
 def _as_dict(value: object, name: str) -> dict[str, Any]:

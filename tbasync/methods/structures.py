@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..encode.embedding import EmbeddingEntry, check_embedding, embedding
+from ..encode.embedding import check_embedding, embedding
+from ..encode.labels import freeze_labels
 from ..encode.layout import check_chart_tags, check_layout, custom_scalars
 from ..encode.mesh import check_mesh, mesh, mesh_config
+from ..encode.projector import EmbeddingEntry, ProjectorList
 from ..encode.result import Encoded
 from ..encode.tensor import check_tensor, tensor
 from ..encode.text import check_text, text
-from ..pipeline.freeze import freeze_array, freeze_optional
+from ..pipeline.freeze import check_tag, freeze_array, freeze_optional
 from .base import Pushing
 
 
-def _embedding(_: str, entry: EmbeddingEntry, known: Sequence[EmbeddingEntry], *parts: Any) -> Encoded:
-    return embedding(entry, *parts, known=known)
+def _embedding(_: str, listed: ProjectorList, entry: EmbeddingEntry, *parts: Any) -> Encoded:
+    return embedding(entry, *parts, listed=listed)
 
 
 def _custom_scalars(_: str, layout: Mapping[str, Any]) -> Encoded:
@@ -26,7 +28,7 @@ def _custom_scalars(_: str, layout: Mapping[str, Any]) -> Encoded:
 class StructureMethods(Pushing):
     """`add_text`, `add_tensor`, `add_mesh`, `add_embedding`, `add_custom_scalars…`."""
 
-    _embeddings: list[EmbeddingEntry]
+    _embeddings: ProjectorList
 
     def add_text(
         self, tag: str, text_string: str, global_step: Any = None, walltime: float | None = None
@@ -109,11 +111,11 @@ class StructureMethods(Pushing):
     def add_embedding(
         self,
         mat: Any,
-        metadata: Sequence[Any] | None = None,
+        metadata: Iterable[Any] | None = None,
         label_img: Any = None,
         global_step: Any = None,
         tag: str = "default",
-        metadata_header: Sequence[str] | None = None,
+        metadata_header: Iterable[Any] | None = None,
         *,
         copy: bool = True,
     ) -> None:
@@ -121,7 +123,8 @@ class StructureMethods(Pushing):
 
         Args:
             mat: shape (points, dimensions).
-            metadata: a label for each point, or with `metadata_header` a sequence of labels.
+            metadata: a label for each point; with `metadata_header` a row of labels for each, in any iterables.
+                Written as `str` prints them.
             label_img: shape (points, channels, height, width), a picture for each point, 0 to 1, or 0 to 255
                 in uint8.
             global_step: an integer of 64 bits, or None for 0; a part of the embedding's name.
@@ -132,17 +135,16 @@ class StructureMethods(Pushing):
         Raises:
             TypeError, ValueError: an argument is not as above.
         """
+        check_tag(tag)
         points = freeze_array(mat, "mat", copy)
         images = freeze_optional(label_img, "label_img", copy)
-        labels = None if metadata is None else [_label(row) for row in metadata]
+        labels = freeze_labels(metadata, metadata_header)
         step, _ = self._moment(global_step, None)
         thumbnail = None if images is None or images.ndim != 4 else (images.shape[3], images.shape[2])
         entry = EmbeddingEntry(tag, step, labels is not None, thumbnail)
-        parts = (points, labels, metadata_header and list(metadata_header), images)
+        parts = (points, labels, images)
         check_embedding(entry, *parts)
-        known = tuple(self._embeddings)
-        self._embeddings.append(entry)
-        self._push(tag, step, None, _embedding, (entry, known, *parts))
+        self._push(tag, step, None, _embedding, (self._embeddings, entry, *parts))
 
     def add_custom_scalars(self, layout: Mapping[str, Any]) -> None:
         """Lays out the Custom Scalars dashboard; the last layout of a run counts.
@@ -178,12 +180,3 @@ class StructureMethods(Pushing):
 
 def _tensor(tag: str, array: Any, dtype: str) -> Encoded:
     return tensor(tag, array, dtype)
-
-
-def _label(row: Any) -> Any:
-    """A label, or a row of labels, that cannot change any more."""
-    if isinstance(row, (str, bytes)):
-        return row
-    if isinstance(row, Sequence):
-        return [str(label) for label in row]
-    return str(row)

@@ -88,11 +88,13 @@ def _nbytes(value: Any) -> int:
         return len(value)
     if isinstance(value, (list, tuple)):
         return sum(map(_nbytes, value))
+    if isinstance(value, dict):
+        return sum(map(_nbytes, (*value, *value.values())))
     return int(getattr(value, "nbytes", 0))
 
 
 class Summary(Item):
-    """A frozen value and the pure function that turns it into the bytes of a Summary."""
+    """A frozen value and the pure function that turns it into the bytes of a Summary, or of several."""
 
     __slots__ = ("arguments", "encode", "step", "tag", "wall_time")
 
@@ -104,9 +106,10 @@ class Summary(Item):
         wall_time: float,
         encode: Callable[..., Encoded],
         arguments: Sequence[Any],
+        summaries: int = 1,
     ) -> None:
         deferred = tuple(value for value in arguments if isinstance(value, Deferred))
-        super().__init__(run, 1, sum(map(_nbytes, arguments)), deferred)
+        super().__init__(run, summaries, sum(map(_nbytes, arguments)), deferred)
         self.tag = tag
         self.step = step
         self.wall_time = wall_time
@@ -143,6 +146,17 @@ class EndRun(Item):
 
     def __init__(self, run: str) -> None:
         super().__init__(run, 0, 0)
+
+
+class Group(Item):
+    """Several items of one run that a full queue takes, or loses, together; done one after the other."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        deferred = tuple(value for item in items for value in item.deferred)
+        super().__init__(items[0].run, sum(map(summaries_of, items)), sum(i.nbytes for i in items), deferred)
+        self.items = items
 
 
 class Barrier(Item):

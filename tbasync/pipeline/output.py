@@ -1,4 +1,4 @@
-"""Encoded records on their way to the files, kept until the operating system has them."""
+"""Encoded records and further files on their way, kept until the operating system has them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 
 from ..errors import LoggingError
 from ..files.interface import Files, SpoolFullError, StoreError
+from .beside import Beside
 from .faults import Faults, describe
 
 # A run's records are written when a piece of the queue is done, or when they have grown to this.
@@ -29,13 +30,14 @@ _PASSING = frozenset(
 
 
 class _Chunk:
-    """Whole records of one run that are not in its file yet."""
+    """Whole records of one run that are not in its file yet, or one summary with files beside that."""
 
-    __slots__ = ("nbytes", "records", "summaries")
+    __slots__ = ("beside", "nbytes", "records", "summaries")
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Beside | None = None) -> None:
+        self.beside = beside
         self.records: list[bytes] = []
-        self.nbytes = 0
+        self.nbytes = 0 if beside is None else beside.nbytes
         self.summaries = 0
 
 
@@ -55,54 +57,68 @@ class Output:
         self.write_error: Exception | None = None
         self._store_error: StoreError | None = None
         self._faults = faults
-        self._chunks: dict[str | None, _Chunk] = {}
+        self._chunks: dict[str | None, list[_Chunk]] = {}  # by run, in the order in which they came
         self._ending: set[str] = (
             set()
         )  # runs whose handle is to be closed when what waits for them is written
 
-    def add(self, run: str | None, records: bytes, summaries: int) -> None:
-        """Takes whole records for a run, worth so many summaries."""
-        chunk = self._chunks.get(run)
-        if chunk is None:
-            chunk = self._chunks[run] = _Chunk()
+    def add(self, run: str | None, records: bytes, summaries: int, beside: Beside | None = None) -> None:
+        """Takes whole records for a run, worth so many summaries, and the files that are to be there before them."""
+        chunks = self._chunks.setdefault(run, [])
+        if beside is not None or not chunks or chunks[-1].beside is not None:
+            chunks.append(_Chunk(beside))
+        chunk = chunks[-1]
         chunk.records.append(records)
         chunk.nbytes += len(records)
         chunk.summaries += summaries
-        if chunk.nbytes >= _CHUNK_BYTES and self.write_error is None:
+        if (beside is not None or chunk.nbytes >= _CHUNK_BYTES) and self.write_error is None:
             self.write()
 
     @property
     def pending(self) -> int:
         """Summaries that wait to be written."""
-        return sum(chunk.summaries for chunk in tuple(self._chunks.values()))
+        return sum(chunk.summaries for chunks in tuple(self._chunks.values()) for chunk in tuple(chunks))
 
     def write(self) -> bool:
-        """Appends what waits, one write for each run; False when some still waits, for `write_error`."""
+        """Writes what waits, as few writes for each run as can be; False when some still waits, for `write_error`."""
         error = None
         for run in tuple(self._chunks):
-            # Taken out before it is written: should anything but an `Exception` come in between, it may be
-            # lost, and is counted so, but is never written twice.
-            chunk = self._chunks.pop(run)
-            try:
-                if len(chunk.records) > 1:
-                    chunk.records[:] = [b"".join(chunk.records)]
-                self.files.append(run, chunk.records[0], chunk.summaries)
-            except Exception as caught:
-                if _will_pass(run, caught):
-                    self._chunks[run] = chunk
-                    error = error or caught
-                    if isinstance(caught, SpoolFullError):
-                        break
-                else:
-                    # A sub-run whose directory cannot be made must not hold up all the others for ever.
-                    self._fail(run, chunk, caught)
-            else:
-                self.written += chunk.summaries
-                if run in self._ending:
-                    self.end(run)
+            caught = self._write_run(run)
+            error = error or caught
+            if isinstance(caught, SpoolFullError):
+                break
         self._remember(error)
         self.deliver(everything=False)
         return error is None
+
+    def _write_run(self, run: str | None) -> Exception | None:
+        """Writes what waits for one run, in order; returns what the rest waits for."""
+        chunks = self._chunks[run]
+        while chunks:
+            # Taken out before it is written: should anything but an `Exception` come in between, it may be
+            # lost, and is counted so, but is never written twice.
+            chunk = chunks.pop(0)
+            try:
+                self._write_chunk(run, chunk)
+            except Exception as caught:
+                if _will_pass(run, chunk, caught):
+                    chunks.insert(0, chunk)
+                    return caught
+                # A sub-run whose directory cannot be made must not hold up all the others for ever.
+                self._fail(run, chunk, caught)
+            else:
+                self.written += chunk.summaries
+        del self._chunks[run]
+        if run in self._ending:
+            self.end(run)
+        return None
+
+    def _write_chunk(self, run: str | None, chunk: _Chunk) -> None:
+        if chunk.beside is not None:
+            chunk.beside.write(self.files, run)
+        if len(chunk.records) > 1:
+            chunk.records[:] = [b"".join(chunk.records)]
+        self.files.append(run, chunk.records[0], chunk.summaries)
 
     def deliver(self, *, everything: bool = True) -> LoggingError | None:
         """Has a remote store take everything, or what is due; returns what a barrier is to raise if it fails."""
@@ -148,7 +164,7 @@ class Output:
 
     def end(self, run: str) -> None:
         """Closes the handle of a run that is complete for now, once what waits for it is written."""
-        if run in self._chunks:
+        if self._chunks.get(run):
             self._ending.add(run)
             return
         self._ending.discard(run)
@@ -175,6 +191,10 @@ class Output:
 
     def _fail(self, run: str | None, chunk: _Chunk, error: Exception) -> None:
         self.lost += chunk.summaries
+        if chunk.beside is not None and chunk.beside.left:
+            message = f"the {chunk.beside.name} could not be logged: {describe(error)}"
+            self._faults.failed(("beside", type(error)), message, error, chunk.summaries)
+            return
         self._ending.discard(run or "")
         name = self.files.log_dir if run is None else run
         message = f"{chunk.summaries} summaries of the run {name!r} are lost: {describe(error)}"
@@ -218,10 +238,12 @@ class Output:
             )
 
 
-def _will_pass(run: str | None, error: Exception) -> bool:
+def _will_pass(run: str | None, chunk: _Chunk, error: Exception) -> bool:
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, OSError) and (run is None or error.errno in _PASSING)
+    # Without its own event file a writer can do nothing; one that is not to be had is worth any patience.
+    own = run is None and (chunk.beside is None or not chunk.beside.left)
+    return isinstance(error, OSError) and (own or error.errno in _PASSING)
 
 
 def _incomplete(log_dir: str, error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -271,6 +272,12 @@ class Pipeline:
     def spool(self) -> str | None:
         """Where what a remote store lacks is; None for local files, or if there is nothing."""
         return self._files.spool
+
+    def version_beside(self, path: str) -> object:
+        """The version of a file in the writer's own directory, before anything is pushed; None if there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._files.read_beside(None, path)[1]
+        return None
 
     def on_worker_thread(self) -> bool:
         """Whether the caller is this pipeline's own writer thread."""

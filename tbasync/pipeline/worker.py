@@ -15,10 +15,11 @@ from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.restart import hide_event, purge_events, reset_events
 from ..wire.scalars import ScalarEncoder, Series, scalar_record, tag_of
+from .beside import Beside
 from .deferred import Deferred
 from .device import prefetch
 from .faults import Faults, describe
-from .items import Barrier, EndRun, Events, Item, Metrics, Scalar, Summary, Task, summaries_of
+from .items import Barrier, EndRun, Events, Group, Item, Metrics, Scalar, Summary, Task, summaries_of
 from .output import Output
 from .queue import PushQueue
 from .self_report import SelfReport
@@ -231,25 +232,29 @@ class Worker:
 
     def _item(self, item: Item) -> None:
         try:
-            if isinstance(item, Metrics):
-                self._metrics(item)
-                if len(self._gather(item.run).tags) < _PIECE:
-                    return
-            self._encode_gathered(item.run)
-            if isinstance(item, Summary):
-                if self.diversion is None or not self.diversion.summary(item):
-                    self.encode_summary(item)
-            elif isinstance(item, Task):
-                self._encode_gathered()
-                item.function()
-            elif isinstance(item, Events):
-                self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
-            elif isinstance(item, EndRun):
-                self._output.write()
-                self._output.end(cast(str, item.run))
-                self._known.pop(item.run, None)
+            for part in item.items if isinstance(item, Group) else (item,):
+                self._part(part)
         finally:
             self._queue.release(item)
+
+    def _part(self, item: Item) -> None:
+        if isinstance(item, Metrics):
+            self._metrics(item)
+            if len(self._gather(item.run).tags) < _PIECE:
+                return
+        self._encode_gathered(item.run)
+        if isinstance(item, Summary):
+            if self.diversion is None or not self.diversion.summary(item):
+                self.encode_summary(item)
+        elif isinstance(item, Task):
+            self._encode_gathered()
+            item.function()
+        elif isinstance(item, Events):
+            self._output.add(item.run, b"".join(map(record, item.events)), item.summaries)
+        elif isinstance(item, EndRun):
+            self._output.write()
+            self._output.end(cast(str, item.run))
+            self._known.pop(item.run, None)
         self._rest_if_due()
 
     def _prefetch(self, batch: Sequence[Scalar | Item]) -> None:
@@ -293,8 +298,6 @@ class Worker:
         try:
             arguments = [a.resolve() if isinstance(a, Deferred) else a for a in item.arguments]
             encoded = item.encode(item.tag, *arguments)
-            for path, content in encoded.files.items():
-                self._output.files.write_beside(item.run, path, content)
             fields = [(SUMMARY, encoded.summary)] if encoded.summary else []
             events = (event(item.wall_time, item.step, *field) for field in [*fields, *encoded.events])
             data = b"".join(map(record, events))
@@ -305,7 +308,9 @@ class Worker:
             self._know(item.run, (item.tag,))
         self.nonfinite += encoded.nonfinite
         self._tell(item, encoded)
-        self._output.add(item.run, data, item.summaries)
+        name = f"{_kind(item)} {item.tag!r}"
+        beside = Beside(name, encoded) if encoded.files or encoded.shared else None
+        self._output.add(item.run, data, item.summaries, beside)
 
     def _tell(self, item: Summary, encoded: Encoded) -> None:
         for note in encoded.notes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os.path
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tbasync.encode.embedding import EmbeddingEntry, check_embedding, embedding
+from tbasync.encode.embedding import check_embedding
+from tbasync.encode.embedding import embedding as encode
+from tbasync.encode.labels import freeze_labels
+from tbasync.encode.projector import CONFIG, EmbeddingEntry, ProjectorList
+from tbasync.encode.result import Encoded
 
 _TMP = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 _DTYPES = ["float16", "float32", "float64", "int8", "int64", "uint8", "bool", "complex64"]
@@ -47,6 +52,17 @@ def torch_run(torch: Any, tmp_path: Path) -> Any:
     yield run
     for each in runs:
         each.writer.close()
+
+
+def embedding(*arguments: Any, listed: ProjectorList | None = None, **options: Any) -> Encoded:
+    """The encoder's result, with the run's list among its files as a writer alone in its run would write it."""
+    listed = listed or ProjectorList()
+    encoded = encode(*arguments, listed=listed, **options)
+    ((path, (shared, addition)),) = encoded.shared.items()
+    assert shared is listed
+    content = listed.extended(addition, b"", None)
+    listed.written(content)
+    return replace(encoded, files={**encoded.files, path: content})
 
 
 def _entry(tag: str = "default", step: int = 0, metadata: Any = None, images: Any = None) -> EmbeddingEntry:
@@ -89,7 +105,7 @@ def test_metadata_equals_torchs(torch_run: Any, rows: list[tuple[Any, ...]]) -> 
     for metadata, header in (([row[0] for row in rows], None), (list(map(list, rows)), ["a", "b", "c"])):
         run = torch_run()
         run.writer.add_embedding(mat, metadata=metadata, metadata_header=header)
-        ours = embedding(_entry(metadata=metadata), mat, metadata, header)
+        ours = embedding(_entry(metadata=metadata), mat, freeze_labels(metadata, header))
         assert ours.files == run.files()
         assert ours.notes == ()
 
@@ -98,7 +114,7 @@ def test_many_labels_equal_torchs(torch_run: Any) -> None:
     """More labels than one piece holds."""
     run, labels, mat = torch_run(), [f"é{i}" for i in range(3000)], np.zeros((3000, 1), np.int8)
     run.writer.add_embedding(mat, metadata=labels)
-    assert embedding(_entry(metadata=labels), mat, labels).files == run.files()
+    assert embedding(_entry(metadata=labels), mat, freeze_labels(labels)).files == run.files()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +150,7 @@ def test_sprites_of_odd_values() -> None:
 def test_several_embeddings_and_steps(torch: Any, torch_run: Any) -> None:
     """A run's configuration lists its embeddings in order, equal to torch's after every call."""
     run = torch_run()
-    known: list[EmbeddingEntry] = []
+    listed = ProjectorList()
     files: dict[str, bytes] = {}
     images = np.zeros((2, 3, 5, 6), np.float32)
     calls: list[tuple[str, int, Any, Any]] = [
@@ -149,9 +165,9 @@ def test_several_embeddings_and_steps(torch: Any, torch_run: Any) -> None:
         theirs = None if label_img is None else torch.from_numpy(label_img)
         run.writer.add_embedding(mat, metadata, theirs, step, tag)
         entry = _entry(tag, step, metadata, label_img)
-        check_embedding(entry, mat, metadata, None, label_img)
-        files |= embedding(entry, mat, metadata, None, label_img, known=known).files
-        known.append(entry)
+        labels = freeze_labels(metadata)
+        check_embedding(entry, mat, labels, label_img)
+        files |= embedding(entry, mat, labels, label_img, listed=listed).files
         assert files == run.files()
 
 
@@ -162,8 +178,8 @@ def test_tensorboard_reads_the_configuration() -> None:
 
     images = np.zeros((4, 3, 5, 5), np.uint8)
     entry = _entry("t/ü", 2, "abcd", images)
-    files = embedding(entry, np.zeros((4, 3)), "abcd", None, images).files
-    config = text_format.Parse(files["projector_config.pbtxt"].decode(), config_pb2.ProjectorConfig())
+    files = embedding(entry, np.zeros((4, 3)), freeze_labels("abcd"), images).files
+    config = text_format.Parse(files[CONFIG].decode(), config_pb2.ProjectorConfig())
     (info,) = config.embeddings
     assert {info.tensor_path, info.metadata_path, info.sprite.image_path} < set(files)
     assert list(info.sprite.single_image_dim) == [5, 5]
@@ -178,7 +194,7 @@ def test_no_tag_escapes_its_step(tag: str, step: int) -> None:
     except ValueError:
         assert tag in ("", ".", "..") or "\0" in tag
         return
-    for path in set(embedding(entry, np.zeros((1, 1))).files) - {"projector_config.pbtxt"}:
+    for path in set(embedding(entry, np.zeros((1, 1))).files) - {CONFIG}:
         assert os.path.normpath(path) == path
         assert path.count("/") == 2
         assert path.split("/")[0].lstrip("-").isdigit()
@@ -201,12 +217,7 @@ _IMAGES = np.zeros((4, 3, 2, 2), np.float32)
     [
         ({"mat": np.zeros(4)}, ValueError, r"mat has shape \(4,\); accepted is \(points, dimensions\)"),
         ({"mat": np.array([["a"]])}, TypeError, "mat has elements of type <U1; accepted are numbers"),
-        ({"metadata": ["a"]}, ValueError, "metadata has 1 labels for 4 points"),
-        (
-            {"metadata": [[1, 2]] * 4, "metadata_header": ["a"]},
-            ValueError,
-            "metadata_header has 1 names for rows of 2",
-        ),
+        ({"labels": freeze_labels(["a"])}, ValueError, "metadata has 1 labels for 4 points"),
         ({"label_img": _IMAGES[:3]}, ValueError, "label_img has 3 images for 4 points"),
         ({"label_img": _IMAGES[0]}, ValueError, r"label_img has shape \(3, 2, 2\); accepted is"),
         ({"label_img": np.zeros((4, 4, 2, 2))}, ValueError, r"label_img has shape \(4, 4, 2, 2\)"),
@@ -223,9 +234,78 @@ def test_check_names_what_is_wrong(arguments: Any, error: type[Exception], messa
         check_embedding(**{"entry": _entry(), "mat": _MAT, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((5,), TypeError, r"^metadata must be a sequence, with a label for each point, or None, got int: 5$"),
+        ((np.array(5),), TypeError, r"^metadata must be a sequence, .*, got ndarray: array\(5\)$"),
+        (
+            (None, 5),
+            TypeError,
+            r"^metadata_header must be a sequence of the columns' names, or None, got int: 5$",
+        ),
+        (
+            ([10, 20], ["digit"]),
+            TypeError,
+            r"^metadata\[0\] must be a row of labels, one for each .*, got int: 10$",
+        ),
+        (([[1], 2], ["digit"]), TypeError, r"^metadata\[1\] must be a row of labels, .*, got int: 2$"),
+        (
+            ([[1, 2]], ["a"]),
+            ValueError,
+            r"^metadata\[0\] has 2 labels for 1 columns of metadata_header: \[1, 2\]$",
+        ),
+        (([[1], [1, 2]], ["a"]), ValueError, r"^metadata\[1\] has 2 labels for 1 columns of metadata_header"),
+        (([(1, 2), ()], ["a", "b"]), ValueError, r"^metadata\[1\] has 0 labels for 2 columns .*: \(\)$"),
+    ],
+)
+def test_labels_that_are_none_say_what_is_wrong(arguments: Any, error: type[Exception], message: str) -> None:
+    """The argument or the row, what was given, and what is accepted; rows of different lengths are refused."""
+    with pytest.raises(error, match=message):
+        freeze_labels(*arguments)
+
+
+_ROWS: list[Any] = [
+    [[1, 2], [3, 4]],
+    [(1, "a"), (2, "b")],
+    [None, 1.5],
+    [b"x", True],
+    list(np.eye(2)),
+    np.eye(2),
+    "ab",
+]
+
+
+@pytest.mark.parametrize("metadata", [*_ROWS, ((1, 2), (3, 4)), np.array([1, 2])], ids=repr)
+def test_labels_of_any_type_equal_torchs(torch_run: Any, metadata: Any) -> None:
+    """Without a header, each point's label is what `str` makes of it, a list's and a tuple's too."""
+    run, mat = torch_run(), np.eye(2)
+    run.writer.add_embedding(mat, metadata)
+    assert embedding(_entry(metadata=metadata), mat, freeze_labels(metadata)).files == run.files()
+
+
+@pytest.mark.parametrize("header", [["x", "y"], ("x", 2), "xy"], ids=repr)
+def test_rows_of_any_type_equal_torchs(torch: Any, torch_run: Any, header: Any) -> None:
+    """Under a header, a row may be any iterable, such as an array, a tensor or a str; its elements are printed."""
+    mat = np.eye(2)
+    for rows in (list(np.eye(2)), list(torch.eye(2)), ["ab", "cd"], [{"a": 1, "b": 2}, (1, None)]):
+        run = torch_run()
+        run.writer.add_embedding(mat, rows, metadata_header=list(header))
+        assert embedding(_entry(metadata=rows), mat, freeze_labels(rows, header)).files == run.files()
+
+
+def test_labels_are_those_of_the_call() -> None:
+    """What happens to lists and arrays afterwards is not seen."""
+    rows = [np.array([1, 2]), [3, 4]]
+    labels = freeze_labels(rows, ["a", "b"])
+    rows[0][0] = rows[1][1] = 9
+    assert labels is not None
+    assert (labels.lines, labels.points, labels.nbytes) == (["a\tb", "1\t2", "3\t4"], 2, 9)
+
+
 def test_line_breaks_in_labels_are_reported() -> None:
     """A label of two lines is written as torch writes it, and the user is told what that does."""
-    encoded = embedding(_entry(metadata=["a\nb"]), np.zeros((1, 1)), ["a\nb"])
+    encoded = embedding(_entry(metadata=["a\nb"]), np.zeros((1, 1)), freeze_labels(["a\nb"]))
     assert encoded.files["00000/default/metadata.tsv"] == b"a\nb\n"
     assert "line breaks" in encoded.notes[0]
 

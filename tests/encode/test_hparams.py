@@ -164,6 +164,9 @@ def test_the_same_call_gives_the_same_bytes() -> None:
             r"domain_discrete\['a'\] holds 'x'; it must hold values of",
         ),
         (({"a": True}, {}, {"a": [1]}), TypeError, r"domain_discrete\['a'\] holds 1"),
+        (({"a": "\ud800"}, {}), ValueError, r"hparam_dict\['a'\] is '\\ud800', which UTF-8 cannot hold"),
+        (({}, {"\ud800": 1}), ValueError, r"a key of metric_dict is '\\ud800', which UTF-8 cannot hold"),
+        (({"a": "b"}, {}, {"a": ["\ud800"]}), ValueError, r"domain_discrete\['a'\] is '\\ud800'"),
     ],
 )
 def test_check_names_what_is_wrong(arguments: Any, error: type[Exception], message: str) -> None:

@@ -250,14 +250,49 @@ def test_files_beside_are_whole_or_not_there(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "a" / "b.tsv").read_bytes() == b"two"
 
 
+def test_two_writers_of_one_file_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes in while another one is writing does not touch what is unfinished: each writes it whole."""
+    first, second = RunFiles(str(tmp_path)), RunFiles(str(tmp_path))
+    real = os.replace
+
+    def replace(source: str, target: str) -> None:
+        monkeypatch.setattr(os, "replace", real)
+        second.write_beside(None, "x", b"second")
+        assert (tmp_path / "x").read_bytes() == b"second"
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    first.write_beside(None, "x", b"first")
+    assert (tmp_path / "x").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_files_beside_are_read_back(tmp_path: Path) -> None:
+    """With a version that changes whenever the file is written, even with the same content; others raise."""
+    files = RunFiles(str(tmp_path / "root"))
+    assert files.read_beside(None, "a/x") == (b"", None)
+    versions = set()
+    for content in (b"one", b"one", b"", b"one"):
+        files.write_beside(None, "a/x", content)
+        found, version = files.read_beside(None, "a/x")
+        assert found == content
+        versions.add(version)
+    assert len(versions) == 4
+    with pytest.raises(ValueError, match="leads out"):
+        files.read_beside(None, "../x")
+    with pytest.raises(OSError, match="directory"):
+        files.read_beside(None, "a")
+
+
 def test_an_unfinished_file_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
     """Somebody who can guess its name gains nothing."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     root = tmp_path / "root"
     root.mkdir()
-    (root / f"x.{os.getpid()}.unfinished").symlink_to(victim)
-    RunFiles(str(root)).write_beside(None, "x", b"data")
+    files = RunFiles(str(root))
+    (root / f"x.{os.getpid()}.{files._number}.unfinished").symlink_to(victim)
+    files.write_beside(None, "x", b"data")
     assert victim.read_bytes() == b"precious"
     assert (root / "x").read_bytes() == b"data"
 

@@ -105,10 +105,15 @@ def _events(path: Path) -> Iterator[Any]:
             yield event
 
 
-def _in_order(path: Path) -> tuple[float, str]:
-    """By name, but runs that are named by the time by that: its last digits may be left out."""
+def _in_order(path: Path) -> tuple[float, str, list[int]]:
+    """By name, but runs that are named by the time by that: its last digits may be left out.
+
+    A run's files are in the order in which they were opened: torch numbers all files of a process, and its tenth
+    one stands before its ninth by name.
+    """
     times = [float(part) for part in path.parts if _TIMED.fullmatch(part)]
-    return times[0] if times else 0.0, str(path)
+    name, _, number = str(path).partition("tfevents")
+    return times[0] if times else 0.0, name, [int(digits) for digits in re.findall("[0-9]+", number)]
 
 
 def _logged(path: Path, amend: Callable[[Any], None] | None, shades: int) -> Iterator[Logged]:

@@ -375,6 +375,32 @@ def _meshes(draw: st.DrawFn) -> dict[str, Any]:
 MESHES = _meshes()
 
 _LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=5)
+_CELLS = _LABELS | st.integers() | st.floats() | st.none() | st.booleans()
+
+
+def _labels(points: int) -> st.SearchStrategy[Any]:
+    """A label for each point, in any form that torch takes without a header."""
+    several = st.lists(_CELLS, min_size=2, max_size=2)
+    label = _CELLS | several | several.map(tuple) | st.binary(max_size=3)
+    listed = st.lists(label, min_size=points, max_size=points)
+    numbers = hnp.arrays(st.sampled_from(["int64", "float32", "bool"]), (points,))
+    pairs = hnp.arrays("int8", (points, 2))
+    tensors = st.sampled_from([torch.arange(points), torch.ones(points, 2)])
+    text = st.text("abc", min_size=points, max_size=points)
+    return listed | listed.map(tuple) | numbers | numbers.map(list) | pairs | pairs.map(list) | tensors | text
+
+
+@st.composite
+def _rows_of_labels(draw: st.DrawFn, points: int) -> dict[str, Any]:
+    """A row for each point under a header, in any form that torch takes: a list of iterables."""
+    columns = draw(st.integers(1, 3))
+    cells = st.lists(_CELLS, min_size=columns, max_size=columns)
+    numbers = hnp.arrays(st.sampled_from(["int64", "float32"]), (columns,))
+    text = st.text("abc", min_size=columns, max_size=columns)
+    row = cells | cells.map(tuple) | numbers | numbers.map(torch.from_numpy) | text
+    header = st.lists(_LABELS, min_size=columns, max_size=columns) | st.just("xyz"[:columns])
+    rows = st.lists(row, min_size=points, max_size=points)
+    return draw(all_of(metadata=rows, metadata_header=header))
 
 
 @st.composite
@@ -382,12 +408,10 @@ def _embeddings(draw: st.DrawFn) -> dict[str, Any]:
     points = draw(st.integers(1, 6))
     mat = draw(hnp.arrays(draw(st.sampled_from(["float32", "float64", "int64"])), (points, 3)))
     arguments = {"mat": draw(either(mat))}
-    rows = st.lists(st.tuples(_LABELS, st.integers()).map(list), min_size=points, max_size=points)
     if draw(st.booleans()):
-        arguments |= draw(all_of(metadata=rows, metadata_header=st.just(["name", "count"])))
+        arguments |= draw(_rows_of_labels(points))
     else:
-        labels = st.lists(_LABELS | st.integers(), min_size=points, max_size=points)
-        arguments |= draw(some(metadata=st.none() | labels))
+        arguments |= draw(some(metadata=st.none() | _labels(points), metadata_header=st.none() | st.just([])))
     if draw(st.booleans()):
         shape = (points, draw(st.sampled_from([1, 3])), 4, 4)
         arguments["label_img"] = torch.tensor(_random(shape, "float32", draw(_RNG_SEEDS)))

@@ -301,3 +301,22 @@ def test_no_synchronisation_happens_on_the_pushing_thread(device: DelayedDevice,
     writer.close()
     assert writer.stats().failed == 0
     assert writer.stats().written == writer.stats().pushed
+
+
+def test_metrics_of_trials_may_lie_on_a_device(device: DelayedDevice, tmp_path: Path) -> None:
+    """A trial is pushed at once, and has the values of the call; in the run itself too."""
+    device.gate.clear()
+    writer = tbasync.SummaryWriter(tmp_path)
+    value = torch.tensor(1.5)
+    for same_run in (False, True):
+        writer.add_hparams({"lr": 0.1}, {"loss": value, "host": 2.0}, run_name="trial", same_run=same_run)
+    value.fill_(-1)
+    device.gate.set()
+    writer.close()
+    for run in (tmp_path / "trial", tmp_path):
+        found = scalars(run)
+        assert {tag: [point.value for point in found[tag]] for tag in ("loss", "host")} == {
+            "loss": [1.5],
+            "host": [2.0],
+        }
+    assert (writer.stats().written, writer.stats().pushed) == (10, 10)

@@ -13,8 +13,7 @@ import pytest
 
 import tbasync
 from tbasync import SummaryWriter
-from tbasync.compat.embeddings import listed
-from tbasync.encode.embedding import EmbeddingEntry
+from tbasync.encode.projector import EmbeddingEntry
 
 pytest.importorskip("torch.utils.tensorboard")
 pytest.importorskip("tensorboardX")
@@ -248,9 +247,9 @@ def test_embeddings_are_listed_on(original: Any, tmp_path: Path) -> None:
     writer.add_embedding(points, ["a"] * 4, torch.rand(4, 3, 2, 2), 1, "first/one")
     with tbasync.wrap(writer) as wrapped:
         wrapped.add_embedding(points, tag="second")
-    assert listed(tmp_path)[-2:] == [
-        EmbeddingEntry("first/one", 1, True, (2, 2)),
-        EmbeddingEntry("second", 0, False, None),
-    ]
-    assert len(listed(tmp_path)) == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
+    content = (tmp_path / "projector_config.pbtxt").read_text()
+    listed = [EmbeddingEntry("first/one", 1, True, (2, 2)), EmbeddingEntry("second", 0)]
+    assert content.endswith("".join(entry.text().decode() for entry in listed))
+    assert content.count("embeddings {") == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
+    assert ("older" in content) == (original is not torch.utils.tensorboard.SummaryWriter)
     assert (tmp_path / "00001" / "first%2fone" / "tensors.tsv").exists()

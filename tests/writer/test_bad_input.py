@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +59,67 @@ BAD_SCALARS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def figure() -> None:
+    """Completes the arguments below; without matplotlib any figure is refused before its tag."""
+    with contextlib.suppress(ImportError):
+        from matplotlib.figure import Figure
+
+        OTHERS["figure"] = Figure()
+
+
+def required(method: str) -> list[str]:
+    """The arguments that a method cannot do without."""
+    parameters = inspect.signature(getattr(SummaryWriter, method)).parameters
+    return [name for name, each in parameters.items() if name != "self" and each.default is each.empty]
+
+
+# All public methods that take a tag, and what it is called there.
+TAGGED = [
+    (name, parameter)
+    for name, method in inspect.getmembers(SummaryWriter, inspect.isfunction)
+    if not name.startswith("_")
+    for parameter in inspect.signature(method).parameters
+    if parameter in ("tag", "main_tag")
+]
+
+# What they want besides. A method with another argument has no value for it here until somebody adds one.
+OTHERS: dict[str, Any] = {
+    **dict.fromkeys(("snd_tensor", "values", "tensor", "precision", "recall"), np.zeros(4)),
+    **dict.fromkeys(("labels", "predictions"), np.ones(4)),
+    **dict.fromkeys(("true_positive_counts", "false_positive_counts"), np.ones(4)),
+    **dict.fromkeys(("true_negative_counts", "false_negative_counts"), np.ones(4)),
+    **dict.fromkeys(("min", "max", "num", "sum", "sum_squares"), 1),
+    **dict.fromkeys(("bucket_limits", "bucket_counts"), np.ones(1)),
+    "img_tensor": np.zeros((3, 4, 4)),
+    "img_tensor of add_images": np.zeros((1, 3, 4, 4)),
+    "box_tensor": np.zeros((1, 4)),
+    "mat": np.eye(2),
+    "vertices": np.zeros((1, 2, 3)),
+    "vid_tensor": np.zeros((1, 1, 3, 4, 4)),
+    "scalar_value": 1.0,
+    "tag_scalar_dict": {"x": 1.0},
+    "text_string": "text",
+}
+
+
+def test_methods_with_a_tag_are_found() -> None:
+    """The test below cannot lose its methods."""
+    assert {("add_scalar", "tag"), ("add_scalars", "main_tag"), ("add_embedding", "tag")} <= set(TAGGED)
+    assert len(TAGGED) >= 16
+
+
 @pytest.mark.parametrize("tag", BAD_TAGS, ids=repr)
 def test_a_tag_that_is_no_string(writer: SummaryWriter, tag: Any) -> None:
     """TypeError, naming the argument and what was given, for every method."""
-    calls: list[Callable[[], object]] = [
-        lambda: writer.add_scalar(tag, 1.0, 1),
-        lambda: writer.add_scalar(tag, 1, 1),
-        lambda: writer.add_scalar(tag, 1.0, 1, new_style=True),
-        lambda: writer.add_scalars(tag, {"x": 1.0}, 1),
-        lambda: writer.add_text(tag, "text", 1),
-        lambda: writer.add_histogram(tag, [1.0], 1),
-        lambda: writer.add_image(tag, np.zeros((3, 4, 4)), 1),
-    ]
-    for call in calls:
-        with pytest.raises(TypeError, match="tag must be a str, got"):
-            call()
+    for name, parameter in TAGGED:
+        if name == "add_figure" and "figure" not in OTHERS:
+            continue
+        for options in ({}, {"new_style": True}) if name == "add_scalar" else ({},):
+            others = [each for each in required(name) if each != parameter]
+            arguments = {each: OTHERS.get(f"{each} of {name}", OTHERS[each]) for each in others}
+            with pytest.raises(TypeError, match=f"^{parameter} must be a str, got"):
+                getattr(writer, name)(**arguments, **{parameter: tag}, **options)
     if tag.__hash__ is not None:
         with pytest.raises(TypeError, match="tag must be a str, got"):
             writer.log_metrics({"good": 1.0, tag: 1.0}, 1)
