@@ -23,7 +23,7 @@ from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
 from .methods.timed import become_timed
-from .pipeline import sigterm
+from .pipeline import metadata, sigterm
 from .pipeline.faults import OnError
 from .pipeline.freeze import check_tag, freeze_step
 from .pipeline.options import RemoteOptions
@@ -235,7 +235,7 @@ class SummaryWriter(
         skip_frames(SummaryWriter)
         self._pipeline = pipeline
         self._queue = pipeline.queue
-        self._defaults = (0, None)
+        self._contexts = 0
         self._writers = {}
         self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
@@ -245,7 +245,7 @@ class SummaryWriter(
 
         It creates its file, in the same directory and with the same options, when something is logged to it.
         """
-        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_defaults", "add_scalar"}
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_contexts"}
         state = {name: value for name, value in vars(self).items() if name not in own}
         return {**state, "_options": self._pipeline.options}
 
@@ -406,16 +406,34 @@ class SummaryWriter(
     def use_metadata(
         self, *, global_step: Any = None, walltime: float | None = None
     ) -> Iterator[SummaryWriter]:
-        """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
-        before, self._defaults = self._defaults, (freeze_step(global_step), walltime)
-        # The common call does not look at the defaults; within the context there is none.
-        vars(self)["add_scalar"] = self._add_scalar
+        """Within it, calls without a step or wall time of their own take these (tensorboardX).
+
+        Those of this thread, or asyncio task, and of tasks that it starts. Contexts may nest and overlap: the
+        last one opened counts.
+
+        Raises:
+            TypeError, ValueError: as those of a call that is given the step or wall time.
+        """
+        with (
+            metadata.metadata(self, global_step, walltime),
+            self._dated(),
+            self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime),
+        ):
+            yield self
+
+    @contextlib.contextmanager
+    def _dated(self) -> Iterator[None]:
+        """Has the common call of `add_scalar`, which looks for no context, take its wall time from it."""
+        with metadata.opening():
+            self._contexts += 1
+            self._queue = metadata.Dated(self, self._pipeline.queue)
         try:
-            with self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime):
-                yield self
+            yield
         finally:
-            self._defaults = before
-            vars(self).pop("add_scalar", None)
+            with metadata.opening():
+                self._contexts -= 1
+                if not self._contexts:
+                    self._queue = self._pipeline.queue
 
     def _writer_of(self, run: str | None) -> FileWriter:
         directory = run or self.log_dir

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..files.paths import sub_run
 from ..integrations.torch_compile import not_compiled, skip_frames
+from ..methods.scalars import NUMBERS
 from ..pipeline.freeze import check_tag, freeze_metrics
 from ..writer import SummaryWriter, warn_of_comet
 
@@ -108,6 +109,15 @@ class TensorboardXWriter(SummaryWriter):
             queue.append((clean, scalar_value, global_step, time()))
             if len(queue.items) > queue.limit:
                 queue.attend()
+            return
+        if (
+            type(scalar_value) in NUMBERS
+            and walltime is None
+            and not display_name
+            and not summary_description
+            and not options
+            and self._push_number(self._cleaned(tag), scalar_value, global_step)
+        ):
             return
         self._add_scalar(
             tag, scalar_value, global_step, walltime, display_name, summary_description, **options
