@@ -62,7 +62,15 @@ class FileWriter:
         Args:
             graph_profile: a `GraphDef` and a `RunMetadata` (or `StepStats`) message.
             walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError: `graph_profile` is no pair of messages.
         """
+        if not isinstance(graph_profile, Sequence) or len(graph_profile) < 2:
+            raise TypeError(
+                "graph_profile must be a pair of protobuf messages, a GraphDef and a RunMetadata or StepStats, "
+                f"got {type(graph_profile).__name__}: {graph_profile!r:.80}"
+            )
         graph, statistics = graph_profile[0], graph_profile[1]
         tagged = delimited(1, b"step1") + delimited(2, _bytes_of(statistics, "graph_profile"))
         definition = self._event(None, walltime, GRAPH_DEF, _bytes_of(graph, "graph_profile"))

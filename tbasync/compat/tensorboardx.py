@@ -169,7 +169,7 @@ class TensorboardXWriter(SummaryWriter):
             super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
             return
         step, wall_time = self._moment(global_step, walltime)
-        values, _ = freeze_metrics(tag_scalar_dict)
+        values, _ = freeze_metrics(tag_scalar_dict, "tag_scalar_dict")
         runs = [sub_run(self.log_dir, f"{main_tag}/{key}") for key in values]
         if self._kept is not None:
             values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)

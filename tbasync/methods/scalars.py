@@ -183,7 +183,7 @@ class ScalarMethods(Pushing):
         check_tag(main_tag, "main_tag")
         step, wall_time = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
-        values, _ = freeze_metrics(tag_scalar_dict)
+        values, _ = freeze_metrics(tag_scalar_dict, "tag_scalar_dict")
         runs = [] if same_run else [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         if self._kept is not None:
             values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)
