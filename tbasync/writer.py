@@ -26,7 +26,7 @@ from .methods.timed import become_timed
 from .pipeline import metadata, sigterm
 from .pipeline.faults import OnError
 from .pipeline.freeze import check_tag, freeze_step
-from .pipeline.options import RemoteOptions
+from .pipeline.options import RemoteOptions, check_compatible
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
@@ -175,6 +175,11 @@ class SummaryWriter(
             ImportError: `log_dir` is a URL, and fsspec or its package for such a store is not installed.
             TypeError, ValueError: an option is not what it should be.
         """
+        check_compatible(max_queue, flush_secs)
+        if log_dir and logdir and os.fspath(log_dir) != os.fspath(logdir):
+            raise TypeError(
+                f"log_dir and logdir are two names of one argument, got {log_dir!r} and {logdir!r}"
+            )
         chosen = log_dir or logdir or default_log_dir(comment)
         role: Role = vars(self).pop("_role", None) or choose_role(
             ranks, rank, write_to_disk, reduce, reduce_timeout

@@ -6,6 +6,7 @@ recognised by what is in `sys.modules` already: a tensor cannot exist before its
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import deque
 from collections.abc import Mapping
@@ -58,13 +59,25 @@ def _integer_array_step(step: object, name: str) -> int:
 
 
 def freeze_wall_time(walltime: object) -> float:
-    """A wall time, in seconds since the epoch, as a float; raises TypeError unless it is a number."""
+    """A wall time, in seconds since the epoch, as a float.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not finite: no reader knows where to draw such a point.
+    """
     try:
-        return float(walltime)  # type: ignore[arg-type]
+        if isinstance(walltime, (str, bytes, bytearray)):
+            raise TypeError
+        seconds = float(walltime)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"walltime must be a number of seconds since the epoch or None, got {_brief(walltime)}"
         ) from None
+    if not math.isfinite(seconds):
+        raise ValueError(
+            f"walltime must be a finite number of seconds since the epoch, got {_brief(walltime)}"
+        )
+    return seconds
 
 
 def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:

@@ -332,3 +332,49 @@ def test_tensors_that_are_not_dense_numbers(writer: SummaryWriter) -> None:
         packed = torch.zeros(4, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)
         with pytest.raises(TypeError, match=r"values must hold one number an element, got dtype .*float4"):
             writer.add_histogram("h", packed)
+
+
+@pytest.mark.parametrize(
+    ("walltime", "error"),
+    [
+        ("5", TypeError),
+        (b"5", TypeError),
+        ("now", TypeError),
+        (object(), TypeError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        (np.float32(-math.inf), ValueError),
+    ],
+    ids=repr,
+)
+def test_wall_times(writer: SummaryWriter, walltime: Any, error: type[Exception]) -> None:
+    """A wall time is a finite number, for every way to give one."""
+    files = writer.file_writer
+    assert files is not None
+    calls: list[Callable[[], object]] = [
+        lambda: writer.add_scalar("t", 1.0, 1, walltime),
+        lambda: writer.log_metrics({"t": 1.0}, 1, walltime),
+        lambda: writer.add_text("t", "text", 1, walltime),
+        lambda: files.add_event(Event(step=1), 1, walltime),
+        lambda: writer.use_metadata(walltime=walltime).__enter__(),
+    ]
+    for call in calls:
+        with pytest.raises(error, match=r"^walltime must be "):
+            call()
+
+
+@pytest.mark.parametrize("given", ["x", None, [10]], ids=repr)
+@pytest.mark.parametrize("name", ["max_queue", "flush_secs", "write_to_disk"])
+def test_compatible_options_of_wrong_types(tmp_path: Path, name: str, given: Any) -> None:
+    """What has no effect here, or is a switch, is checked all the same: a mix-up of arguments is told."""
+    with pytest.raises(TypeError, match=f"^{name} must be a (number|bool), got {type(given).__name__}"):
+        SummaryWriter(tmp_path / "run", **{name: given})
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_directories(tmp_path: Path) -> None:
+    """`log_dir` and `logdir` may not name two directories; one may be given twice, as wrappers do."""
+    with pytest.raises(TypeError, match=r"log_dir and logdir are two names .*a' and '.*b'"):
+        SummaryWriter(str(tmp_path / "a"), logdir=str(tmp_path / "b"))
+    assert not list(tmp_path.iterdir())
+    SummaryWriter(tmp_path / "a", logdir=str(tmp_path / "a")).close()
