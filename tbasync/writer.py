@@ -10,10 +10,10 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from .compat import wandb
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import check_no_url, default_log_dir, is_url
+from .integrations import wandb
 from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
 from .methods.graphs import GraphMethods
@@ -71,6 +71,10 @@ class SummaryWriter(
 
     What was logged reaches the operating system within `interval` seconds without further ado, and all of it
     at a normal end of the process. `flush()` and `close()` are there to know it has.
+
+    A writer that is not to write (`ranks=`, `write_to_disk=False`) is a null writer, of a class made from the
+    writer's own: its logging methods are empty functions, those that a subclass has overridden included.
+    Methods that only a subclass has are its own still.
 
     Attributes:
         log_dir: the run's directory; also `logdir` and `get_logdir()`.

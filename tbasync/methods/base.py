@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from time import time
 from typing import Any
 
-from ..compat import wandb
 from ..encode.result import Encoded
 from ..file_writer import FileWriter
+from ..integrations import wandb
 from ..pipeline.freeze import check_tag, freeze_step, freeze_wall_time
 from ..pipeline.items import Summary
 from ..pipeline.metadata import Pushes, defaults_of
