@@ -107,8 +107,7 @@ class GlobalSummaryWriter:
             False if the timeout, in seconds, passed first; or in a process other than the one that made the
             writer, which cannot know.
 
-        Raises:
-            As `SummaryWriter.flush()`.
+        Raises what `SummaryWriter.flush()` raises.
         """
         return self._relayed(timeout) and self.smw.flush(timeout)
 

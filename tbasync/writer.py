@@ -162,7 +162,7 @@ class SummaryWriter(
                 of torch.distributed's process group, each of which constructs the writer, and the first rank
                 of `ranks`, 0 if None, writes their reductions: the first under the tag, the others under
                 `tag/min` and so on. Empty reduces only what `add_scalar(..., reduce=)` names.
-            reduce_timeout: seconds that a step's value waits for ranks that do not report theirs, before the
+            reduce_timeout: seconds (30) that a step's value waits for ranks that do not report theirs, before the
                 reduction over the others is written.
             keep_scalars: points of `add_scalars` to keep in memory, in `scalar_dict`, for
                 `export_scalars_to_json` (tensorboardX keeps them all, for ever); 0 keeps none.
@@ -311,10 +311,9 @@ class SummaryWriter(
                 files cannot be written, how long to go on trying; None tries once.
 
         Returns:
-            False if the timeout passed first: the thread goes on, and ends when it can.
+            False if the timeout passed first; the thread goes on, and ends when it can.
 
-        Raises:
-            As `flush()`. The writer is closed all the same unless the thread hangs.
+        Raises what `flush()` raises. The writer is closed all the same unless the thread hangs.
         """
         self._writers = {}
         return self._pipeline.close(timeout)

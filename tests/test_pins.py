@@ -28,7 +28,7 @@ def test_the_lowest_versions_are_the_floors() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lowest.txt", "newest.txt", "remote.txt", "tensorflow.txt", "ecosystem.txt"]
+    "name", ["lowest.txt", "newest.txt", "remote.txt", "tensorflow.txt", "wandb.txt", "ecosystem.txt"]
 )
 def test_every_pin_is_exact(name: str) -> None:
     """Each line is one package at one version, with a marker at most: no address, no option, no range."""

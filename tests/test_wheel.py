@@ -37,6 +37,12 @@ def test_it_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert any(name.startswith("tbasync/proto/") and name.endswith(".proto") for name in names)
 
 
+def test_its_size(wheel: zipfile.ZipFile) -> None:
+    """Less than half a megabyte, as docs/start.md says."""
+    assert wheel.filename is not None
+    assert Path(wheel.filename).stat().st_size < 500_000
+
+
 def test_its_metadata(wheel: zipfile.ZipFile) -> None:
     """Licence, command and the oldest Python are those that the project states; it fits every platform."""
     (info,) = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" in name}

@@ -1,4 +1,4 @@
-"""Resolve every extra afresh on every supported Python and rewrite constraints/{newest,ecosystem,tensorflow}.txt.
+"""Resolve every extra afresh on every supported Python and rewrite constraints/*.txt but lowest.txt and remote.txt.
 
     python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints" / "newest.txt"
 ECOSYSTEM = ROOT / "constraints" / "ecosystem.txt"
 TENSORFLOW = ROOT / "constraints" / "tensorflow.txt"
+WANDB = ROOT / "constraints" / "wandb.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
@@ -32,8 +33,8 @@ ECOSYSTEM_HEADER = f"""\
 # Written by tools/pin.py; do not edit. What the `ecosystem` extra, the frameworks that tbasync is tested with,
 # brings in on Python {TORCH_PYTHON} beyond newest.txt, at the newest versions that get on with those.
 """
-TENSORFLOW_HEADER = f"""\
-# Written by tools/pin.py; do not edit. What the tests against TensorFlow need, on Python {TORCH_PYTHON} and in an
+ALONE_HEADER = f"""\
+# Written by tools/pin.py; do not edit. What {{}}, on Python {TORCH_PYTHON} and in an
 # environment of their own.
 """
 
@@ -98,12 +99,12 @@ def pin_newest() -> None:
     TARGET.write_text(HEADER + "\n".join(merge(resolved)) + "\n")
 
 
-def pin_tensorflow() -> None:
-    """Rewrites tensorflow.txt, which stands alone: TensorFlow is particular about what others use too."""
-    resolved = resolve(TORCH_PYTHON, "against-tensorflow", "")
-    print(f"TensorFlow: {len(resolved)} packages")
+def pin_alone(extra: str, target: Path, what: str) -> None:
+    """Rewrites a file that stands alone: its package is particular about what others use too."""
+    resolved = resolve(TORCH_PYTHON, extra, "")
+    print(f"{what}: {len(resolved)} packages")
     lines = [f"{name}=={version}" for name, version in sorted(resolved.items())]
-    TENSORFLOW.write_text(TENSORFLOW_HEADER + "\n".join(lines) + "\n")
+    target.write_text(ALONE_HEADER.format(what) + "\n".join(lines) + "\n")
 
 
 def pin_ecosystem() -> None:
@@ -118,7 +119,8 @@ def pin_ecosystem() -> None:
 
 def main() -> int:
     pin_newest()
-    pin_tensorflow()
+    pin_alone("against-tensorflow", TENSORFLOW, "the tests against TensorFlow need")
+    pin_alone("with-wandb", WANDB, "the tests with wandb need")
     pin_ecosystem()
     return 0
 

@@ -1,5 +1,7 @@
 """See `tbasync/bench/latency.py`; run with `python -m benchmarks.call_latency`."""
 
-from tbasync.bench.latency import main
+from tbasync.bench import latency
+from tbasync.bench.alone import main
 
-main()
+if __name__ == "__main__":
+    main(latency.UNIT)

@@ -1,5 +1,7 @@
 """See `tbasync/bench/cpu.py`; run with `python -m benchmarks.cpu_per_event`."""
 
-from tbasync.bench.cpu import main
+from tbasync.bench import cpu
+from tbasync.bench.alone import main
 
-main()
+if __name__ == "__main__":
+    main(cpu.UNIT)

@@ -1,5 +1,7 @@
 """See `tbasync/bench/steps.py`; run with `python -m benchmarks.step_overhead`."""
 
-from tbasync.bench.steps import main
+from tbasync.bench import steps
+from tbasync.bench.alone import main
 
-main()
+if __name__ == "__main__":
+    main(steps.UNIT)

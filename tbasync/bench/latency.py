@@ -6,29 +6,29 @@ single calls, each timed with `perf_counter_ns`, the cost of the clock itself ta
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from . import peers, runner
+from . import peers, proof, work
+from .unit import Amount, Figures, Unit
 
-_BURST = 200_000
-_PACED_STEPS = 4_000
 _STEP_SECONDS = 1e-3
-_SCALARS_PER_STEP = 20
-_TAGS = [f"train/metric_{number}" for number in range(_SCALARS_PER_STEP)]
+_TAGS = work.tags(20)
+_PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+# Where the latency's distribution is sampled for plots: evenly in the logarithm of what is left above.
+CURVE = [0.01, 0.1, 0.25, *(1 - 10 ** (-tenth / 5) for tenth in range(1, 21))]
 
-_UNITS = {"burst mean": "ns", "p50": "ns", "p90": "ns", "p99": "ns", "p99.9": "ns", "max": "µs"}
+
+def curve_name(share: float) -> str:
+    """The name of a point of the distribution of paced calls; no table shows it."""
+    return f"paced at {share:.6f}"
 
 
-def _percentiles(nanoseconds: list[int], prefix: str) -> runner.Figures:
+def _percentiles(nanoseconds: list[int], prefix: str) -> Figures:
     nanoseconds.sort()
     count = len(nanoseconds)
-    share = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
-    figures = {prefix + name: float(nanoseconds[int(part * count)]) for name, part in share.items()}
+    figures = {prefix + name: float(nanoseconds[int(share * count)]) for name, share in _PERCENTILES.items()}
     figures[prefix + "max"] = nanoseconds[-1] / 1000
     return figures
 
@@ -36,14 +36,6 @@ def _percentiles(nanoseconds: list[int], prefix: str) -> runner.Figures:
 def _clock_cost() -> int:
     clock = time.perf_counter_ns
     return int(statistics.median(-clock() + clock() for _ in range(10_000)))
-
-
-def _burst_mean(writer: Any) -> float:
-    add = writer.add_scalar
-    start = time.perf_counter_ns()
-    for step in range(_BURST):
-        add("train/loss", 0.5, step)
-    return (time.perf_counter_ns() - start) / _BURST
 
 
 def _timed_calls(add: Callable[[str, float, int], None], step: int, tags: Sequence[str]) -> list[int]:
@@ -56,45 +48,58 @@ def _timed_calls(add: Callable[[str, float, int], None], step: int, tags: Sequen
     return took
 
 
-def measure_here(peer: str, log_dir: str) -> runner.Figures:
+def _flat_out(add: Callable[[str, float, int], None], calls: int, limit: float) -> list[int]:
+    took: list[int] = []
+    end = time.perf_counter() + limit
+    while len(took) < calls and time.perf_counter() < end:
+        took += _timed_calls(add, len(took), ["train/loss"] * work.CHUNK)
+    return took
+
+
+def _paced(add: Callable[[str, float, int], None], seconds: float) -> list[int]:
+    took: list[int] = []
+    due = time.perf_counter()
+    for step in range(int(seconds / _STEP_SECONDS)):
+        took += _timed_calls(add, step, _TAGS)
+        due += _STEP_SECONDS
+        time.sleep(max(0.0, due - time.perf_counter()))
+    return took
+
+
+def measure(peer: str, log_dir: str, burst: int, singles: int, limit: float, paced: float) -> Figures:
     """All figures of one peer, measured in this process."""
     writer = peers.make(peer, log_dir)
     cost = _clock_cost()
-    for step in range(2_000):
-        writer.add_scalar("warm/up", 0.5, step)
+    logged = work.log_scalars(writer, ["warm/up"], 2_000, limit)
     writer.flush()
-    figures = {"burst mean": _burst_mean(writer)}
+    start = time.perf_counter_ns()
+    count = work.log_scalars(writer, ["train/loss"], burst, limit)
+    figures = {"burst mean": (time.perf_counter_ns() - start) / count}
     writer.flush()
-    flat_out = _timed_calls(writer.add_scalar, 1, ["train/loss"] * 50_000)
-    figures |= _percentiles([max(0, took - cost) for took in flat_out], "")
+    flat_out = _flat_out(writer.add_scalar, singles, limit)
     writer.flush()
-    paced: list[int] = []
-    due = time.perf_counter()
-    for step in range(_PACED_STEPS):
-        paced += _timed_calls(writer.add_scalar, step, _TAGS)
-        due += _STEP_SECONDS
-        time.sleep(max(0.0, due - time.perf_counter()))
-    figures |= _percentiles([max(0, took - cost) for took in paced], "paced ")
+    calls = _paced(writer.add_scalar, paced)
+    logged += count + len(flat_out) + len(calls)
+    writer.flush()
     writer.close()
-    return figures
+    proof.check(peer, log_dir, logged)
+    figures |= _percentiles([max(0, took - cost) for took in flat_out], "")
+    calls = [max(0, took - cost) for took in calls]
+    figures |= _percentiles(calls, "paced ")
+    return figures | {curve_name(share): float(calls[int(share * len(calls))]) for share in CURVE}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures one peer (`--peer`) and prints JSON, or all of them and prints tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each writer (default 5)")
-    parser.add_argument("--peer", choices=peers.PEERS, help=argparse.SUPPRESS)
-    parser.add_argument("--log-dir", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.peer:
-        print(json.dumps(measure_here(options.peer, options.log_dir)))
-        return
-    rows = runner.measure(__name__, peers.installed(), options.rounds, [])
-    print(runner.machine())
-    print(runner.table("\nflat out; in brackets: as a share of torch's", rows, _UNITS, "torch"))
-    paced = {f"paced {name}": unit for name, unit in _UNITS.items() if name != "burst mean"}
-    print(runner.table(f"\n1,000 steps a second x {_SCALARS_PER_STEP} scalars", rows, paced, "torch"))
-
-
-if __name__ == "__main__":
-    main()
+_SHOWN = {"burst mean": "ns", **dict.fromkeys(_PERCENTILES, "ns"), "max": "µs"}
+UNIT = Unit(
+    "latency",
+    "How long does a call of add_scalar take, flat out and paced (1,000 steps a second x 20)?",
+    measure,
+    _SHOWN | {f"paced {name}": unit for name, unit in _SHOWN.items() if name != "burst mean"},
+    {
+        "burst": Amount(200_000, 200_000, 5_000, "calls in the burst"),
+        "singles": Amount(50_000, 50_000, 2_000, "calls timed one by one, flat out"),
+        "limit": Amount(60.0, 0.3, 0.1, "seconds after which a burst ends early"),
+        "paced": Amount(4.0, 0.5, 0.1, "seconds of paced calls"),
+    },
+    of_calls=True,
+)

@@ -1,4 +1,4 @@
-"""Measures every peer in processes of its own, in interleaved rounds, and takes medians.
+"""Measures peers in processes of their own, in interleaved rounds.
 
 Rounds are interleaved because a shared machine's speed drifts: what is compared must have been measured
 within the same seconds. Each measurement is a process of its own because a peer's threads, caches and heap
@@ -11,71 +11,115 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-Figures = dict[str, float]
+from .unit import Figures, Plan, Unit
 
 # Idle BLAS threads spin for a while after they have been used, and their CPU time would be the writer's.
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+_LONGEST_SECONDS = 600.0
+_SAID = 2_000  # characters of a crashed process's last words that are kept
+
+Work = Mapping[str, Mapping[str, Any]]
 
 
-def measure_once(module: str, peer: str, arguments: Sequence[str]) -> Figures:
-    """Runs `python -m module --peer peer …` in a fresh process and directory, and returns what it prints.
+@dataclass
+class Answers:
+    """What a process found out.
 
-    Raises:
-        RuntimeError: the process failed.
+    Attributes:
+        figures: "unit/figure" -> value.
+        errors: unit -> what went wrong with it.
     """
-    log_dir = tempfile.mkdtemp(prefix="tbasync-bench-")
-    command = [sys.executable, "-m", module, "--peer", peer, "--log-dir", log_dir, *arguments]
+
+    figures: Figures = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+Round = dict[str, Answers]
+
+
+def work_for(peer: str, units: Sequence[Unit], plan: Plan, given: Mapping[str, Any] | None = None) -> Work:
+    """What a peer is asked: not all can answer everything. `given` replaces amounts of these names."""
+    return {
+        unit.name: {name: (given or {}).get(name, amount) for name, amount in unit.amounts_of(plan).items()}
+        for unit in units
+        if unit.asks(peer)
+    }
+
+
+def ask(peer: str, work: Work, longest: float = _LONGEST_SECONDS) -> Answers:
+    """The answers of a fresh process in a fresh directory; a crash of it is an answer, too."""
+    directory = tempfile.mkdtemp(prefix="tbasync-bench-")
+    command = [sys.executable, "-m", "tbasync.bench.child", peer, directory, json.dumps(work)]
     try:
         done = subprocess.run(
-            command, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True, check=False
+            command, env={**os.environ, **_ONE_THREAD}, capture_output=True, timeout=longest, check=False
         )
+        said, status, words = done.stdout, f"ended with status {done.returncode}", done.stderr
+    except subprocess.TimeoutExpired as error:
+        said, status, words = error.stdout or b"", f"was ended after {longest:.0f} s", error.stderr or b""
     finally:
-        shutil.rmtree(log_dir, ignore_errors=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
-    return figures
+        shutil.rmtree(directory, ignore_errors=True)
+    answers, answered = _answers(said.decode(errors="replace"))
+    for unit in work:
+        if unit not in answered:
+            last = words.decode(errors="replace").strip()[-_SAID:]
+            answers.errors[unit] = f"the process {status}" + (f": {last}" if last else "")
+    return answers
 
 
-def measure(module: str, peers: Sequence[str], rounds: int, arguments: Sequence[str]) -> dict[str, Figures]:
-    """The median over `rounds` of every figure of every peer."""
-    runs: dict[str, list[Figures]] = {peer: [] for peer in peers}
-    for _ in range(rounds):
-        for peer in peers:
-            runs[peer].append(measure_once(module, peer, arguments))
-    return {peer: _medians(results) for peer, results in runs.items()}
+def _answers(said: str) -> tuple[Answers, set[str]]:
+    """What a process has printed, and which questions that answers, be it with no figure at all."""
+    answers, answered = Answers(), set[str]()
+    for line in said.splitlines():
+        try:
+            answer = json.loads(line)
+            unit = answer["unit"]
+        except (ValueError, TypeError, KeyError):
+            continue  # what the peer's package prints
+        answered.add(unit)
+        if "error" in answer:
+            answers.errors[unit] = answer["error"]
+        else:
+            answers.figures |= {f"{unit}/{name}": value for name, value in answer["figures"].items()}
+    return answers, answered
 
 
-def _medians(results: Sequence[Figures]) -> Figures:
-    return {name: statistics.median(result[name] for result in results) for name in results[0]}
+def measure(
+    work: Mapping[str, Work],
+    rounds: int,
+    seconds: float = float("inf"),
+    tell: Callable[[str], None] = lambda message: None,
+) -> list[Round]:
+    """Asks every peer, `rounds` times.
+
+    Args:
+        work: peer -> its questions.
+        rounds: how often.
+        seconds: no round is begun that would, by the longest so far, end later; the first one always is.
+        tell: is told who is being measured.
+    """
+    done, began, longest = list[Round](), time.perf_counter(), 0.0
+    while len(done) < rounds and (not done or time.perf_counter() - began + longest <= seconds):
+        start, answers = time.perf_counter(), Round()
+        for peer, questions in work.items():
+            tell(f"round {len(done) + 1}: {peer}")
+            answers[peer] = ask(peer, questions)
+        done.append(answers)
+        longest = max(longest, time.perf_counter() - start)
+    return done
 
 
 def machine() -> str:
     """The machine and the versions that a figure belongs to, in one line."""
     system = f"{platform.system()} {platform.machine()}"
     return f"{system}, {os.cpu_count()} CPUs, CPython {platform.python_version()}"
-
-
-def table(title: str, rows: Mapping[str, Figures], units: Mapping[str, str], against: str) -> str:
-    """A table of figures; in brackets, for each, the share that it is of the figure of the peer `against`."""
-    names = [name for name in next(iter(rows.values())) if name in units]
-    lines = [title, f"{'':14}" + "".join(f"{f'{name} [{units[name]}]':>26}" for name in names)]
-    base = rows.get(against, {})
-    for peer, figures in rows.items():
-        cells = [f"{figures[name]:,.2f}{_share(figures[name], base.get(name, 0))}" for name in names]
-        lines.append(f"{peer:14}" + "".join(f"{cell:>26}" for cell in cells))
-    return "\n".join(lines)
-
-
-def _share(figure: float, base: float) -> str:
-    if not figure or not base or figure == base:
-        return ""
-    return f" (1/{base / figure:,.1f})" if figure < base else f" ({figure / base:,.1f}x)"

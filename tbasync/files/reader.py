@@ -107,7 +107,7 @@ class Run(Mapping[str, Series]):
 
     @property
     def tensors(self) -> dict[str, Series]:
-        """Tag -> series of tensors: also what dashboards such as PR curves and meshes store in one."""
+        """Tag -> series of tensors, also what dashboards such as PR curves and meshes store in one."""
         return self.of_kind("tensor")
 
 

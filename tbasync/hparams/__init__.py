@@ -1,4 +1,4 @@
-"""Hyperparameters in the style of `tensorboard.plugins.hparams.api`, without TensorFlow and TensorBoard.
+"""Hyperparameters in the style of `tensorboard.plugins.hparams.api`, without TensorFlow and TensorBoard::
 
     import tbasync.hparams as hp
 

@@ -26,7 +26,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def dtype(self) -> type:
-        """Their type: float, int, str or bool."""
+        """The type of all of them, one of float, int, str and bool."""
 
     @abstractmethod
     def sample_uniform(self, rng: Any = random) -> Any:

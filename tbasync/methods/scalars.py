@@ -20,7 +20,8 @@ from ..ranks.team import Reduce
 from .base import Pushing
 from .kept_scalars import KeptScalars
 
-NUMBERS = frozenset((float, int, np.float64, np.float32))  # that `float()` makes a float at once
+# What `float()` makes a float of at once.
+NUMBERS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32))
 
 
 class ScalarMethods(Pushing):

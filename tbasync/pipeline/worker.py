@@ -52,11 +52,13 @@ class Columns:
         self.wall_times: list[float] = []
 
     def extend(self, scalars: Iterable[Scalar]) -> None:
-        tags, values, steps, wall_times = zip(*scalars, strict=True)
-        self.tags += tags
-        self.values += values
-        self.steps += steps
-        self.wall_times += wall_times
+        flat: list[Any] = []
+        for scalar in scalars:  # half the cost of `zip(*scalars)`
+            flat += scalar
+        self.tags += flat[0::4]
+        self.values += flat[1::4]
+        self.steps += flat[2::4]
+        self.wall_times += flat[3::4]
 
     def trim(self) -> None:
         """Makes the columns equally long again, should an `extend` have been cut short."""
@@ -189,7 +191,7 @@ class Worker:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
         self._queue.pop(_PIECE, batch)
-        summaries = sum(map(summaries_of, batch))
+        summaries = len(batch) if _all_scalars(batch) else sum(map(summaries_of, batch))
         # Two stores with no call in between: no exception from outside comes between them.
         self.taken, self._counted = self.taken + summaries, True
         return batch
@@ -200,7 +202,7 @@ class Worker:
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        if set(map(type, batch)) == {tuple}:
+        if _all_scalars(batch):
             self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))
         else:
@@ -407,6 +409,10 @@ class Worker:
         now = time.thread_time()
         self.cpu_seconds += now - self._cpu
         self._cpu = now
+
+
+def _all_scalars(batch: Sequence[Scalar | Item]) -> bool:
+    return set(map(type, batch)) == {tuple}
 
 
 def _kind(item: Summary) -> str:

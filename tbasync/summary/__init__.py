@@ -1,4 +1,4 @@
-"""Logging in the style of `tf.summary`, without TensorFlow: a default writer, and a function for each kind.
+"""Logging in the style of `tf.summary`, without TensorFlow: a default writer, and a function for each kind::
 
     writer = tbasync.summary.create_file_writer("runs/first")
     with writer.as_default():

@@ -119,17 +119,19 @@ class _Templates:
         return np.fromiter(map(number, tags), np.intp, len(tags))
 
     def _learn(self, summaries: Mapping[Series, bytes]) -> None:
-        middles = [delimited(SUMMARY, summary)[:-_VALUE_SIZE] for summary in summaries.values()]
-        sizes = np.array([len(middle) for middle in middles], np.intp)
-        width = max(self.middles.shape[1], int(sizes.max()))
-        padded = b"".join(middle.ljust(width, b"\0") for middle in middles)
+        rows = [delimited(SUMMARY, summary)[:-_VALUE_SIZE] for summary in summaries.values()]
+        sizes = np.concatenate((self.sizes, np.array([len(row) for row in rows], np.intp)))
+        width = int(sizes.max())
+        padded = b"".join(row.ljust(width, b"\0") for row in rows)
         known = np.pad(self.middles, ((0, 0), (0, width - self.middles.shape[1])))
-        self.middles = np.concatenate((known, np.frombuffer(padded, np.uint8).reshape(-1, width)))
-        self.sizes = np.concatenate((self.sizes, sizes))
-        self.present = np.arange(width) < self.sizes[:, None]
-        crcs = np.array([_template_crcs(middle) for middle in middles], np.uint32)
-        self.crcs = np.concatenate((self.crcs, crcs))
-        self.ids.update(zip(summaries, range(len(self.ids), len(self.sizes)), strict=True))
+        middles = np.concatenate((known, np.frombuffer(padded, np.uint8).reshape(-1, width)))
+        present = np.arange(width) < sizes[:, None]
+        crcs = np.concatenate((self.crcs, np.array([_template_crcs(row) for row in rows], np.uint32)))
+        numbers = zip(summaries, range(len(self.sizes), len(sizes)), strict=True)
+        # The arrays are replaced together, with no call in between, and then known: want of memory, or an
+        # exception from outside, leaves them as they were or costs some rows that nobody refers to.
+        self.middles, self.present, self.sizes, self.crcs = middles, present, sizes, crcs
+        self.ids.update(numbers)
 
 
 def _template_crcs(middle: bytes) -> list[int]:

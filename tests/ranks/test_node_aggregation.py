@@ -52,7 +52,7 @@ def test_the_writing_rank_reads_a_block_of_each_node(make_job, node_of):
     assert job.store.blocks == []
 
 
-def test_flush_does_not_wait_for_the_speaker(make_job, node_of, monkeypatch):
+def test_flush_does_not_wait_for_the_speaker(make_job, node_of, monkeypatch, request):
     """A rank whose speaker hangs is heard all the same when it flushes, and once only."""
     job = make_job(6, node_of)
     writers = job.start(interval=0.05)
@@ -61,6 +61,7 @@ def test_flush_does_not_wait_for_the_speaker(make_job, node_of, monkeypatch):
     sides = [writer._pipeline._side for writer in writers[3:]]
     (speaker,) = (side for side in sides if side._node.speaks())
     gate = threading.Event()
+    request.addfinalizer(gate.set)  # also where the test ends early, for there is nothing to read with
     original = speaker._collect
 
     def stuck(mailbox):

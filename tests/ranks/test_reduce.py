@@ -413,9 +413,13 @@ def test_a_store_that_ends_before_the_writers(make_job):
     job.store.broken = ConnectionError("it has ended")
     before = time.monotonic()
     writers[1].close()
-    writers[0].add_scalar("a", 7.0, 1)
-    with pytest.warns(TbasyncWarning, match="cannot be exchanged"):
+
+    def log_and_close():
+        writers[0].add_scalar("a", 7.0, 1)
         writers[0].close()
+
+    with pytest.warns(TbasyncWarning, match="cannot be exchanged"):
+        log_and_close()
     assert time.monotonic() - before < 30.0
     assert read_scalars(job.run)["a"] == [(0, 1.0), (1, 7.0)]
 

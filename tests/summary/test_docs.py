@@ -29,11 +29,3 @@ def test_blocks_run(page: str, tmp_path: Path) -> None:
         subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=60)
     for directory in {path.parent for path in tmp_path.rglob("*tfevents*")}:
         assert len(plain_reader.events(directory)) > 1
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
-    """Relative links and pictures are there."""
-    targets = re.findall(r"\]\((?!http)([^)#]+)\)", (DOCS / page).read_text())
-    assert targets
-    assert [target for target in targets if not (DOCS / page).parent.joinpath(target).exists()] == []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +144,41 @@ def test_a_lone_surrogate_costs_the_batch(count: int) -> None:
     with pytest.raises(UnicodeEncodeError):
         encode(encoder, [*good[:count], ("bad \ud800", 1.0, 1, 1.6e9)])
     assert encode(encoder, good) == b"".join(by_protobuf(*row) for row in good)
+
+
+def test_what_breaks_off_the_learning_of_tags_spoils_nothing() -> None:
+    """Want of memory, or an exception thrown in by another thread, at each line of it: what follows is whole."""
+    code = wire._Templates._learn.__code__
+    first = [("known", 1.0, step, 1.6e9) for step in range(SMALL_BATCH)]
+    more = [(f"new {step}" * (step % 7 + 1), 1.0, step, 1.6e9) for step in range(SMALL_BATCH)]
+    for place in range(100):
+        encoder = ScalarEncoder()
+        encode(encoder, first)
+        left = [place]
+
+        def trace(frame: FrameType, event: str, argument: object, left: list[int] = left) -> Any:
+            if frame.f_code is not code:
+                return None
+            if event == "line":
+                left[0] -= 1
+                if left[0] == -1:
+                    raise MemoryError
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            encode(encoder, more)
+        except MemoryError:
+            pass
+        finally:
+            sys.settrace(before)
+        for rows in (more, first):
+            assert encode(encoder, rows) == b"".join(by_protobuf(*row) for row in rows)
+        if left[0] >= 0:
+            assert place > 10
+            return
+    pytest.fail("the learning of tags has no end")
 
 
 def test_a_step_beyond_int64_costs_the_batch() -> None:

@@ -152,7 +152,17 @@ def test_tasks_have_contexts_of_their_own(tmp_path: Path) -> None:
 def test_values_and_steps_of_the_second_common_call(tmp_path: Path, kind: type[SummaryWriter]) -> None:
     """ints, numpy's floats, no step, and steps of 64 bits take a short way to the same file."""
     steps = [None, 0, -1, 2**30, -(2**63), 2**63 - 1]
-    values = [1.5, 3, np.float64(0.1), np.float32(0.1), float("inf"), 2**200, np.float64(-0.0)]
+    values = [
+        1.5,
+        3,
+        np.float64(0.1),
+        np.float32(0.1),
+        float("inf"),
+        2**200,
+        np.float64(-0.0),
+        True,
+        np.int64(7),
+    ]
     with kind(tmp_path) as writer:
         writer._add_scalar = None  # type: ignore[method-assign, assignment]
         for step in steps:
