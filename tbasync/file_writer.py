@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from .pipeline.freeze import freeze_step, freeze_wall_time
 from .pipeline.items import Events
+from .pipeline.metadata import defaults_of, metadata
 from .pipeline.pipeline import Pipeline
 from .wire.event import GRAPH_DEF, SUMMARY, TAGGED_RUN_METADATA, event
 from .wire.message import delimited, key, varint
@@ -28,8 +29,6 @@ class FileWriter:
     def __init__(self, pipeline: Pipeline, run: str | None = None) -> None:
         self._pipeline = pipeline
         self._run = run
-        self._step: int | None = None  # of `use_metadata`, as is
-        self._walltime: float | None = None
 
     def get_logdir(self) -> str:
         """The run's directory."""
@@ -48,7 +47,7 @@ class FileWriter:
         """
         # Of a field that occurs twice the last one counts, in every protobuf parser.
         parts = [_bytes_of(event, "event"), struct.pack("<Bd", 0x09, self._now(walltime))]
-        step = self._step if step is None else step
+        step = defaults_of(self)[0] if step is None else step
         if step is not None:
             parts.append(key(2, 0) + varint(freeze_step(step)))
         self._push((b"".join(parts),))
@@ -63,7 +62,15 @@ class FileWriter:
         Args:
             graph_profile: a `GraphDef` and a `RunMetadata` (or `StepStats`) message.
             walltime: seconds since the epoch; None is now.
+
+        Raises:
+            TypeError: `graph_profile` is no pair of messages.
         """
+        if not isinstance(graph_profile, Sequence) or len(graph_profile) < 2:
+            raise TypeError(
+                "graph_profile must be a pair of protobuf messages, a GraphDef and a RunMetadata or StepStats, "
+                f"got {type(graph_profile).__name__}: {graph_profile!r:.80}"
+            )
         graph, statistics = graph_profile[0], graph_profile[1]
         tagged = delimited(1, b"step1") + delimited(2, _bytes_of(statistics, "graph_profile"))
         definition = self._event(None, walltime, GRAPH_DEF, _bytes_of(graph, "graph_profile"))
@@ -79,14 +86,9 @@ class FileWriter:
 
     @contextlib.contextmanager
     def use_metadata(self, *, global_step: Any = None, walltime: float | None = None) -> Iterator[FileWriter]:
-        """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
-        before = self._step, self._walltime
-        self._step = None if global_step is None else freeze_step(global_step)
-        self._walltime = walltime
-        try:
+        """Within it, this thread's calls without a step or wall time of their own take these (tensorboardX)."""
+        with metadata(self, global_step, walltime):
             yield self
-        finally:
-            self._step, self._walltime = before
 
     def flush(self) -> None:
         """Waits until what was pushed before, to any run of the writer, is with the operating system."""
@@ -100,11 +102,11 @@ class FileWriter:
         """Does nothing: the next `add_*` after `close()` opens a new file by itself."""
 
     def _now(self, walltime: Any) -> float:
-        wall_time = self._walltime if walltime is None else walltime
+        wall_time = defaults_of(self)[1] if walltime is None else walltime
         return time.time() if wall_time is None else freeze_wall_time(wall_time)
 
     def _event(self, step: Any, walltime: Any, field: int, content: bytes) -> bytes:
-        own_step = self._step if step is None else step
+        own_step = defaults_of(self)[0] if step is None else step
         return event(self._now(walltime), freeze_step(own_step), field, content)
 
     def _push(self, events: Sequence[bytes]) -> None:

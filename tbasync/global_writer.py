@@ -80,16 +80,19 @@ class GlobalSummaryWriter:
     def add_scalar(self, tag: str, scalar_value: Any, walltime: float | None = None) -> None:
         """Logs one number at the tag's next step; arguments and errors as those of `SummaryWriter`'s."""
         check_tag(tag)
-        self._log("add_scalar", tag, freeze_scalar(scalar_value), walltime)
+        if os.getpid() != self._owner:
+            scalar_value = freeze_scalar(scalar_value)
+        self._log("add_scalar", tag, scalar_value, walltime)
 
     def add_image(
         self, tag: str, img_tensor: Any, walltime: float | None = None, dataformats: str = "CHW"
     ) -> None:
         """Logs one picture at the tag's next step; arguments and errors as those of `SummaryWriter`'s."""
         check_tag(tag)
-        array = freeze_array(img_tensor, "img_tensor")
-        check_image(array.shape, array.dtype, dataformats)
-        self._log("add_image", tag, array, walltime, dataformats=dataformats, copy=False)
+        if os.getpid() != self._owner:
+            img_tensor = freeze_array(img_tensor, "img_tensor", copy=False)  # sent before the call returns
+            check_image(img_tensor.shape, img_tensor.dtype, dataformats)
+        self._log("add_image", tag, img_tensor, walltime, dataformats=dataformats)
 
     def add_text(self, tag: str, text_string: str, walltime: float | None = None) -> None:
         """Logs a text at the tag's next step; arguments and errors as those of `SummaryWriter`'s."""
@@ -174,10 +177,16 @@ class _Steps:
         self._lock = threading.RLock()
 
     def log(self, method: str, tag: str, value: Any, walltime: float, options: dict[str, Any]) -> None:
+        place = method, tag
         with self._lock:
-            step = self._next.get((method, tag), 0)
-            self._next[method, tag] = step + 1
-            getattr(self._writer, method)(tag, value, step, walltime=walltime, **options)
+            step = self._next.get(place, 0)
+            self._next[place] = step + 1  # before the call: a signal handler within it may log as well
+            try:
+                getattr(self._writer, method)(tag, value, step, walltime=walltime, **options)
+            except BaseException:
+                if self._next[place] == step + 1:
+                    self._next[place] = step  # nothing stands at this step
+                raise
 
     def log_received(self, message: tuple[str, str, Any, float, dict[str, Any]]) -> None:
         try:

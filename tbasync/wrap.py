@@ -79,6 +79,8 @@ def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWri
     # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
     if kind is TENSORBOARDX or hasattr(original, "_projector_config"):
         writer._embeddings = ProjectorList()
+    if kind is TENSORBOARDX and writer._kept is not None:
+        writer._kept.take_over(original.scalar_dict)
     # What a subclass keeps about itself, and what the package's own methods keep from call to call.
     for name, value in vars(original).items():
         if not hasattr(writer, name):

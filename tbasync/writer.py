@@ -10,11 +10,11 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from .compat import wandb
 from .encode.projector import CONFIG, ProjectorList
 from .errors import TbasyncError, TbasyncWarning
 from .file_writer import FileWriter
 from .files.paths import check_no_url, default_log_dir, is_url
+from .integrations import wandb
 from .integrations.torch_compile import not_compiled, skip_frames
 from .methods.distributions import DistributionMethods
 from .methods.graphs import GraphMethods
@@ -24,10 +24,10 @@ from .methods.media import MediaMethods
 from .methods.scalars import ScalarMethods
 from .methods.structures import StructureMethods
 from .methods.timed import become_timed
-from .pipeline import sigterm
+from .pipeline import metadata, sigterm
 from .pipeline.faults import OnError
 from .pipeline.freeze import check_tag, freeze_step
-from .pipeline.options import RemoteOptions
+from .pipeline.options import RemoteOptions, check_compatible
 from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
@@ -72,6 +72,10 @@ class SummaryWriter(
 
     What was logged reaches the operating system within `interval` seconds without further ado, and all of it
     at a normal end of the process. `flush()` and `close()` are there to know it has.
+
+    A writer that is not to write (`ranks=`, `write_to_disk=False`) is a null writer, of a class made from the
+    writer's own: its logging methods are empty functions, those that a subclass has overridden included.
+    Methods that only a subclass has are its own still.
 
     Attributes:
         log_dir: the run's directory; also `logdir` and `get_logdir()`.
@@ -176,6 +180,11 @@ class SummaryWriter(
             ImportError: `log_dir` is a URL, and fsspec or its package for such a store is not installed.
             TypeError, ValueError: an option is not what it should be.
         """
+        check_compatible(max_queue, flush_secs)
+        if log_dir and logdir and os.fspath(log_dir) != os.fspath(logdir):
+            raise TypeError(
+                f"log_dir and logdir are two names of one argument, got {log_dir!r} and {logdir!r}"
+            )
         chosen = log_dir or logdir or default_log_dir(comment)
         role: Role = vars(self).pop("_role", None) or choose_role(
             ranks, rank, write_to_disk, reduce, reduce_timeout
@@ -236,7 +245,7 @@ class SummaryWriter(
         skip_frames(SummaryWriter)
         self._pipeline = pipeline
         self._queue = pipeline.queue
-        self._defaults = (0, None)
+        self._contexts = 0
         self._writers = {}
         self._finalizer = weakref.finalize(self, pipeline.abandon)
         self._finalizer.atexit = False  # closing at exit is the pipeline's own affair
@@ -246,7 +255,7 @@ class SummaryWriter(
 
         It creates its file, in the same directory and with the same options, when something is logged to it.
         """
-        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_defaults", "add_scalar"}
+        own = {"_pipeline", "_queue", "_writers", "_finalizer", "_contexts"}
         state = {name: value for name, value in vars(self).items() if name not in own}
         if "_embeddings" in state:
             state["_embeddings"] = self._embeddings.copy()
@@ -408,16 +417,34 @@ class SummaryWriter(
     def use_metadata(
         self, *, global_step: Any = None, walltime: float | None = None
     ) -> Iterator[SummaryWriter]:
-        """Within it, calls without a step or wall time of their own take these (tensorboardX)."""
-        before, self._defaults = self._defaults, (freeze_step(global_step), walltime)
-        # The common call does not look at the defaults; within the context there is none.
-        vars(self)["add_scalar"] = self._add_scalar
+        """Within it, calls without a step or wall time of their own take these (tensorboardX).
+
+        Those of this thread, or asyncio task, and of tasks that it starts. Contexts may nest and overlap: the
+        last one opened counts.
+
+        Raises:
+            TypeError, ValueError: as those of a call that is given the step or wall time.
+        """
+        with (
+            metadata.metadata(self, global_step, walltime),
+            self._dated(),
+            self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime),
+        ):
+            yield self
+
+    @contextlib.contextmanager
+    def _dated(self) -> Iterator[None]:
+        """Has the common call of `add_scalar`, which looks for no context, take its wall time from it."""
+        with metadata.opening():
+            self._contexts += 1
+            self._queue = metadata.Dated(self, self._pipeline.queue)
         try:
-            with self._writer_of(None).use_metadata(global_step=global_step, walltime=walltime):
-                yield self
+            yield
         finally:
-            self._defaults = before
-            vars(self).pop("add_scalar", None)
+            with metadata.opening():
+                self._contexts -= 1
+                if not self._contexts:
+                    self._queue = self._pipeline.queue
 
     def _writer_of(self, run: str | None) -> FileWriter:
         directory = run or self.log_dir

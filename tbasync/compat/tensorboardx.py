@@ -12,6 +12,7 @@ from typing import Any
 
 from ..files.paths import sub_run
 from ..integrations.torch_compile import not_compiled, skip_frames
+from ..methods.scalars import NUMBERS
 from ..pipeline.freeze import check_tag, freeze_metrics
 from ..writer import SummaryWriter, warn_of_comet
 
@@ -109,6 +110,15 @@ class TensorboardXWriter(SummaryWriter):
             if len(queue.items) > queue.limit:
                 queue.attend()
             return
+        if (
+            type(scalar_value) in NUMBERS
+            and walltime is None
+            and not display_name
+            and not summary_description
+            and not options
+            and self._push_number(self._cleaned(tag), scalar_value, global_step)
+        ):
+            return
         self._add_scalar(
             tag, scalar_value, global_step, walltime, display_name, summary_description, **options
         )
@@ -159,7 +169,7 @@ class TensorboardXWriter(SummaryWriter):
             super().add_scalars(tag, tag_scalar_dict, global_step, walltime, **options)
             return
         step, wall_time = self._moment(global_step, walltime)
-        values, _ = freeze_metrics(tag_scalar_dict)
+        values, _ = freeze_metrics(tag_scalar_dict, "tag_scalar_dict")
         runs = [sub_run(self.log_dir, f"{main_tag}/{key}") for key in values]
         if self._kept is not None:
             values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)

@@ -23,6 +23,8 @@ DEFAULT = "tensorflow"
 RULES = ("auto", "doane", "fd", "rice", "scott", "sqrt", "stone", "sturges")
 """The rules of `numpy.histogram_bin_edges`."""
 
+_ACCEPTED = f"one of {', '.join((DEFAULT, *RULES))}, an integer of at least 1, or edges that increase"
+
 MAX_BUCKETS = 65_536
 """The most buckets that a number or a rule gives: 1 MiB of summary. Edges given one by one have no limit."""
 
@@ -39,10 +41,11 @@ def frozen_bins(bins: object) -> Bins:
     """
     if isinstance(bins, str):
         if bins != DEFAULT and bins not in RULES:
-            names = ", ".join((DEFAULT, *RULES))
-            raise ValueError(f"bins must be one of {names}, a number or edges; got {bins!r}")
+            raise ValueError(f"bins must be {_ACCEPTED}; got {bins!r}")
         return bins
     edges = np.asarray(bins)
+    if edges.ndim == 0 and not hasattr(bins, "__index__"):
+        raise TypeError(f"bins must be {_ACCEPTED}; got {type(bins).__name__}: {bins!r:.80}")
     if edges.ndim == 0:
         return _at_least_one("bins", bins)
     return _frozen_edges(edges)

@@ -35,7 +35,8 @@ _RESTYLED = "matplotlib's rcParams changed between call and drawing; close=False
 
 # Excludes that two writers' threads are in the parser of `_own_parser` at once. Held while a figure is drawn.
 _drawing = threading.Lock()
-_handed_over: WeakSet[Any] = WeakSet()  # of figures
+# Figures that a writer has been given to keep: the one thing that changes what later calls do.
+_handed_over: WeakSet[Any] = WeakSet()
 
 
 @dataclass(frozen=True)

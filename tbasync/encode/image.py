@@ -55,10 +55,10 @@ def check_image(
     if 0 in shape:
         raise ValueError(f"{argument} must not be empty, got shape {tuple(shape)}")
     # Two channels, grey and alpha, are undocumented, but torch's writer draws a single image of them.
-    accepted = (1, 3, 4) if "N" in letters else (1, 2, 3, 4)
+    accepted, told = ((1, 3, 4), "1, 3 or 4") if "N" in letters else ((1, 2, 3, 4), "1 to 4")
     if "C" in letters and shape[letters.index("C")] not in accepted:
         raise ValueError(
-            f"{argument} must have 1, 3 or 4 channels, got {shape[letters.index('C')]} "
+            f"{argument} must have {told} channels, got {shape[letters.index('C')]} "
             f"(shape {tuple(shape)}, dataformats {dataformats!r})"
         )
     check_real(dtype, argument)

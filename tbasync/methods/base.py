@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from time import time
 from typing import Any
 
-from ..compat import wandb
 from ..encode.result import Encoded
 from ..file_writer import FileWriter
+from ..integrations import wandb
 from ..pipeline.freeze import check_tag, freeze_step, freeze_wall_time
 from ..pipeline.items import Summary
+from ..pipeline.metadata import Pushes, defaults_of
 from ..pipeline.pipeline import Pipeline
-from ..pipeline.queue import PushQueue
 
 
 class Pushing:
@@ -24,8 +24,8 @@ class Pushing:
 
     log_dir: str
     _pipeline: Pipeline
-    _queue: PushQueue
-    _defaults: tuple[int, float | None]  # the step and wall time of calls without their own
+    _queue: Pushes
+    _contexts: int  # how many of `use_metadata` are open, in whatever thread
     _writers: dict[str, FileWriter]
 
     def _push(
@@ -43,12 +43,12 @@ class Pushing:
 
     def _moment(self, step: Any, walltime: float | None, name: str = "global_step") -> tuple[int, float]:
         """The step, which is the argument `name`, and wall time of a call, defaults filled in."""
-        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
+        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and not self._contexts:
             return step, time()  # the common case, without further calls
-        default_step, default_time = self._defaults
+        default_step, default_time = defaults_of(self) if self._contexts else (None, None)
         wall_time = default_time if walltime is None else walltime
         return (
-            default_step if step is None else freeze_step(step, name),
+            freeze_step(default_step if step is None else step, name),
             time() if wall_time is None else freeze_wall_time(wall_time),
         )
 

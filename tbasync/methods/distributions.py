@@ -14,7 +14,7 @@ from ..encode.pr_curve_raw import MAX_THRESHOLDS, check_pr_curve_raw, pr_curve_r
 from ..pipeline.device import DeviceArray
 from ..pipeline.device_bins import COUNTED, bin_tensor
 from ..pipeline.device_curves import count_labels
-from ..pipeline.freeze import freeze_array, freeze_here, freeze_optional
+from ..pipeline.freeze import freeze_array, freeze_here, freeze_optional, freeze_scalar_here
 from .base import Pushing
 
 
@@ -88,7 +88,7 @@ class DistributionMethods(Pushing):
             TypeError, ValueError: an argument is not as above.
         """
         numbers = {"min": min, "max": max, "num": num, "sum": sum, "sum_squares": sum_squares}
-        moments = tuple(float(freeze_here(value, name)) for name, value in numbers.items())
+        moments = tuple(freeze_scalar_here(value, name) for name, value in numbers.items())
         limits = freeze_here(bucket_limits, "bucket_limits")
         counts = freeze_here(bucket_counts, "bucket_counts")
         check_histogram_raw(limits, counts)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any
 
-from ..compat import wandb
 from ..encode.hparams import check_hparams, hparams, plain
 from ..encode.result import Encoded
 from ..files.paths import sub_run
+from ..integrations import wandb
 from ..pipeline.frameworks import is_torch_tensor
 from ..pipeline.freeze import freeze_here, freeze_metrics
 from ..pipeline.items import EndRun, Group, Metrics, Summary

@@ -7,7 +7,7 @@ import operator
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import TbasyncWarning
@@ -64,6 +64,17 @@ class KeptScalars:
                 self.points.setdefault(f"{self._log_dir}/{main_tag}/{key}", []).append(point)
         return logged
 
+    def take_over(self, points: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Keeps points that another writer has kept, `points` in this form, as far as there is room."""
+        with self._lock:
+            for series, given in dict(points).items():
+                taken = [list(point) for point in given[: self._limit - self._count]]
+                if taken:
+                    self.points.setdefault(series, []).extend(taken)
+                    self._count += len(taken)
+                if len(taken) < len(given):
+                    self._say_full(stacklevel=5)
+
     def export(self, path: str | os.PathLike[str], flush: Callable[[], object]) -> None:
         """Writes all points to a file as JSON and forgets them; if that fails, none is forgotten.
 
@@ -106,7 +117,7 @@ class KeptScalars:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.RLock())
 
-    def _say_full(self) -> None:
+    def _say_full(self, stacklevel: int = 4) -> None:
         if self._said:
             return
         self._said = True
@@ -114,7 +125,7 @@ class KeptScalars:
             f"scalar_dict has {self._limit:,} points, keep_scalars, and takes no more until an export: the "
             "event files will have all that add_scalars logs, but export_scalars_to_json will not",
             TbasyncWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

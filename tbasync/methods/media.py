@@ -33,8 +33,9 @@ class MediaMethods(Pushing):
 
         Args:
             tag: the series' name.
-            img_tensor: an array or tensor of the shape that `dataformats` tells, with 1, 3 or 4 channels:
-                uint8 in 0 to 255, any other dtype in 0 to 1. What is beyond is clipped.
+            img_tensor: an array or tensor of the shape that `dataformats` tells, with 1 (grey), 3 (RGB) or 4
+                (RGBA) channels, or, for a single picture, 2 (grey and alpha): uint8 in 0 to 255, any other
+                dtype in 0 to 1. What is beyond is clipped.
             global_step: an integer of 64 bits, or None for 0.
             walltime: seconds since the epoch; None is now.
             dataformats: a letter for each dimension: H, W and perhaps C, N in any order; a batch (N) is

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import Any
 
+import numpy as np
+
 from ..encode.scalar import check_described, described_scalar, scalar_tensor
 from ..errors import TbasyncError
 from ..files.paths import sub_run
 from ..pipeline.deferred import Deferred
-from ..pipeline.freeze import check_tag, freeze_metrics, freeze_scalar
+from ..pipeline.freeze import INT64_MAX, INT64_MIN, check_tag, freeze_metrics, freeze_scalar
 from ..pipeline.items import Metrics
 from ..ranks.pipeline import reduce_tag
 from ..ranks.team import Reduce
 from .base import Pushing
 from .kept_scalars import KeptScalars
+
+# What `float()` makes a float of at once.
+NUMBERS = frozenset((float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32))
 
 
 class ScalarMethods(Pushing):
@@ -73,6 +78,17 @@ class ScalarMethods(Pushing):
             queue.append((tag, scalar_value, global_step, time()))
             if len(queue.items) > queue.limit:
                 queue.attend()
+            return
+        if (
+            type(scalar_value) in NUMBERS
+            and walltime is None
+            and new_style is False
+            and double_precision is False
+            and display_name is None
+            and summary_description is None
+            and reduce is None
+            and self._push_number(tag, scalar_value, global_step)
+        ):
             return
         self._add_scalar(
             tag,
@@ -135,7 +151,7 @@ class ScalarMethods(Pushing):
             TypeError, ValueError: as `add_scalar`; then none of the metrics is logged.
         """
         values, deferred = freeze_metrics(metrics)
-        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and self._defaults[1] is None:
+        if type(step) is int and walltime is None and -1 < step < 0x3FFF_FFFF and not self._contexts:
             wall_time = time()  # the common case of `_moment`
         else:
             step, wall_time = self._moment(step, walltime, "step")
@@ -168,7 +184,7 @@ class ScalarMethods(Pushing):
         check_tag(main_tag, "main_tag")
         step, wall_time = self._moment(global_step, walltime)
         prefix = main_tag.replace("/", "_")
-        values, _ = freeze_metrics(tag_scalar_dict)
+        values, _ = freeze_metrics(tag_scalar_dict, "tag_scalar_dict")
         runs = [] if same_run else [sub_run(self.log_dir, f"{prefix}_{key}") for key in values]
         if self._kept is not None:
             values = self._kept.add(main_tag, values, None if global_step is None else step, wall_time)
@@ -214,8 +230,26 @@ class ScalarMethods(Pushing):
             deferred = (value,) if isinstance(value, Deferred) else ()
             self._queue.put(Metrics(run, {tag: value}, step, wall_time, deferred))
 
-    def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
+    def _push_number(self, tag: str, value: Any, step: Any) -> bool:
+        """Pushes a value of `NUMBERS` now, the second most common call; False for what takes longer to look at."""
+        if self._contexts or type(tag) is not str:
+            return False
+        if step is None:
+            step = 0
+        elif type(step) is not int or not INT64_MIN <= step <= INT64_MAX:
+            return False
+        try:
+            number = float(value)
+        except OverflowError:
+            return False
         queue = self._queue
+        queue.append((tag, number, step, time()))
+        if len(queue.items) > queue.limit:
+            queue.attend()
+        return True
+
+    def _push_scalar(self, tag: str, value: float, step: int, wall_time: float) -> None:
+        queue = self._pipeline.queue  # past the one of `use_metadata`: this has its wall time
         queue.append((tag, value, step, wall_time))
         if len(queue.items) > queue.limit:
             queue.attend()

@@ -31,7 +31,7 @@ class DeviceArray(Deferred):
 
     Attributes:
         shape: the tensor's.
-        dtype: numpy's name for its elements; bfloat16 has become float32, which holds all its values.
+        dtype: numpy's name for its elements; bfloat16 and float8 have become float32, which holds all their values.
         device_bytes: what it holds on the device until it has been fetched.
     """
 
@@ -51,13 +51,12 @@ class DeviceArray(Deferred):
         Raises:
             TbasyncError: the stream is being captured into a graph.
         """
-        torch = sys.modules["torch"]
         if streams.capturing(tensor.device):
             raise TbasyncError(
                 "a device tensor cannot be logged while a graph is being captured: the copy would become a "
                 "part of the graph; log the graph's static output after it has been replayed"
             )
-        dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
+        dtype = host_dtype(tensor.dtype)
         self.shape = tuple(tensor.shape)
         self.dtype = numpy_dtype(dtype)
         self.device = tensor.device
@@ -125,6 +124,16 @@ class DeviceArray(Deferred):
     def small(self) -> bool:
         """Whether it should be fetched with others."""
         return self._compute is not None or self.device_bytes <= _SMALL_BYTES
+
+
+def host_dtype(dtype: Any) -> Any:
+    """The torch dtype in which numbers go to numpy: float32 for bfloat16 and float8, which numpy lacks.
+
+    float32 holds all the values of these.
+    """
+    torch = sys.modules["torch"]
+    small = dtype == torch.bfloat16 or (dtype.is_floating_point and dtype.itemsize == 1)
+    return torch.float32 if small else dtype
 
 
 def numpy_dtype(dtype: Any) -> np.dtype[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .deferred import Array, Deferred, Element, Fetched
-from .device import DeviceArray
+from .device import DeviceArray, host_dtype
 from .streams import streams_of
 
 
@@ -64,11 +64,23 @@ def freeze_torch(tensor: Any, name: str, copy: bool) -> Array | Deferred:
     tensor = _local(tensor.detach(), name)
     if tensor.device.type == "meta":
         raise TypeError(f"{name} is a tensor on the meta device: it has no values")
-    if tensor.layout is not sys.modules["torch"].strided or tensor.is_quantized:
+    if tensor.is_quantized:
+        raise TypeError(f"{name} must not be quantized, got dtype {tensor.dtype}; call .dequantize() first")
+    if tensor.layout is not sys.modules["torch"].strided:
         raise TypeError(f"{name} must be a dense tensor, got layout {tensor.layout}; call .to_dense() first")
+    if tensor.dtype in _packed():
+        raise TypeError(f"{name} must hold one number an element, got dtype {tensor.dtype}: unpack it first")
     if on_device(tensor):
         return DeviceArray(streams_of(tensor.device.type), tensor)
     return torch_to_numpy(tensor, copy=copy)
+
+
+@cache
+def _packed() -> tuple[Any, ...]:
+    """torch's dtypes of several numbers an element, which it converts to nothing else."""
+    torch = sys.modules["torch"]
+    names = ("float4_e2m1fn_x2",)
+    return tuple(getattr(torch, name) for name in names if hasattr(torch, name))
 
 
 def joined(values: Sequence[Any], name: str) -> Any:
@@ -92,10 +104,10 @@ def on_device(tensor: Any) -> bool:
 
 
 def torch_to_numpy(tensor: Any, *, copy: bool) -> Array:
-    """A tensor on the host as an array, its own or not; bfloat16 becomes float32, which holds all of it."""
-    torch = sys.modules["torch"]
-    dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
-    array: Array = tensor.detach().to(dtype=dtype, copy=copy).resolve_conj().resolve_neg().numpy()
+    """A tensor on the host as an array, its own or not; bfloat16 and float8 become float32."""
+    array: Array = (
+        tensor.detach().to(dtype=host_dtype(tensor.dtype), copy=copy).resolve_conj().resolve_neg().numpy()
+    )
     return array
 
 

@@ -6,6 +6,7 @@ recognised by what is in `sys.modules` already: a tensor cannot exist before its
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import deque
 from collections.abc import Mapping
@@ -58,13 +59,25 @@ def _integer_array_step(step: object, name: str) -> int:
 
 
 def freeze_wall_time(walltime: object) -> float:
-    """A wall time, in seconds since the epoch, as a float; raises TypeError unless it is a number."""
+    """A wall time, in seconds since the epoch, as a float.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not finite: no reader knows where to draw such a point.
+    """
     try:
-        return float(walltime)  # type: ignore[arg-type]
+        if isinstance(walltime, (str, bytes, bytearray)):
+            raise TypeError
+        seconds = float(walltime)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"walltime must be a number of seconds since the epoch or None, got {_brief(walltime)}"
         ) from None
+    if not math.isfinite(seconds):
+        raise ValueError(
+            f"walltime must be a finite number of seconds since the epoch, got {_brief(walltime)}"
+        )
+    return seconds
 
 
 def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
@@ -85,7 +98,7 @@ def freeze_scalar(value: Any, name: str = "scalar_value") -> float | Deferred:
         return float(value.item())
     frozen = _freeze(value, name, copy=False)
     if frozen.dtype.kind == "c":
-        raise TypeError(f"{name} must be real, got a complex {type(value).__name__}")
+        raise TypeError(f"{name} must be real, got {type(value).__name__} of dtype {frozen.dtype}")
     if np.prod(frozen.shape, dtype=np.int64) != 1:
         raise ValueError(f"{name} must have one element, got shape {tuple(frozen.shape)}")
     if isinstance(frozen, Deferred):
@@ -98,9 +111,13 @@ def _is_plain_number(tensor: Any) -> bool:
 
 
 def freeze_metrics(
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, Any], name: str = "metrics"
 ) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
     """A copy of `metrics`, tag -> number, with frozen values, and those of them that are deferred.
+
+    Args:
+        metrics: the mapping.
+        name: the argument's name, for messages.
 
     Raises:
         TypeError, ValueError: as `check_tag` and `freeze_scalar`, naming the metric that is at fault.
@@ -112,22 +129,22 @@ def freeze_metrics(
         frozen.update(**metrics)
         _exhaust(map(_only_float, frozen.values()))
     except TypeError:
-        return _freeze_unusual_metrics(metrics)
+        return _freeze_unusual_metrics(metrics, name)
     return frozen, ()
 
 
 def _freeze_unusual_metrics(
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, Any], name: str
 ) -> tuple[dict[str, float | Deferred], tuple[Deferred, ...]]:
     try:
         frozen = dict(metrics)
     except (TypeError, ValueError):
         raise TypeError(
-            f"the metrics must be a mapping of tags to numbers, got {type(metrics).__name__}: {_brief(metrics)}"
+            f"{name} must be a mapping of str to numbers, got {type(metrics).__name__}: {_brief(metrics)}"
         ) from None
     on_devices = {}
     for tag, value in frozen.items():
-        check_tag(tag)
+        check_tag(tag, f"each key of {name}")
         if is_torch_tensor(value) and on_device(value) and value.numel() == 1 and not value.is_complex():
             on_devices[tag] = value
         elif type(value) is not float:
@@ -177,6 +194,12 @@ def freeze_here(value: Any, name: str) -> Array:
     """`freeze_array` for what is needed on the calling thread, even if a device has to be waited for."""
     frozen = freeze_array(value, name)
     return frozen.resolve() if isinstance(frozen, Deferred) else frozen
+
+
+def freeze_scalar_here(value: Any, name: str) -> float:
+    """`freeze_scalar` for what is needed on the calling thread, even if a device has to be waited for."""
+    frozen = freeze_scalar(value, name)
+    return float(frozen.resolve().item()) if isinstance(frozen, Deferred) else frozen
 
 
 def _freeze(value: Any, name: str, *, copy: bool) -> Array | Deferred:

@@ -118,5 +118,12 @@ def check_timeout(timeout: object) -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
+def check_compatible(max_queue: object, flush_secs: object) -> None:
+    """Raises TypeError unless the options that are there for compatibility are numbers, as for torch's writer."""
+    for name, value in (("max_queue", max_queue), ("flush_secs", flush_secs)):
+        if not _is_number(value):
+            raise TypeError(f"{name} must be a number, got {type(value).__name__}: {value!r:.80}")
+
+
 def _is_number(value: object) -> bool:
     return hasattr(value, "__float__") or hasattr(value, "__index__")

@@ -33,7 +33,7 @@ _made: dict[tuple[type, bool], type] = {}
 # What a sending writer takes.
 _SENT = frozenset(("add_scalar", "add_scalars", "log_metrics"))
 # What the state of an object is not copied with.
-_OF_THIS_PROCESS = frozenset(("_pipeline", "_queue", "_writers", "_finalizer"))
+_OF_THIS_PROCESS = frozenset(("_pipeline", "_queue", "_writers", "_finalizer", "_contexts"))
 
 
 def become_null(writer: Any, base: type, *, sends: bool = False) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..errors import TbasyncWarning
 from .detect import Place, check_rank, find_place
 from .group import find_team
@@ -52,6 +54,10 @@ def choose_role(
         TypeError: an argument is of a wrong type.
         ValueError: a rank is negative or outside the world, `ranks` is empty, a reduction is unknown.
     """
+    if not isinstance(write_to_disk, (bool, int, np.bool_)):
+        raise TypeError(
+            f"write_to_disk must be a bool, got {type(write_to_disk).__name__}: {write_to_disk!r:.80}"
+        )
     reductions = None if reduce is None else check_reduce(reduce)
     timeout = check_timeout(reduce_timeout)
     if ranks is None and reductions is not None:

@@ -147,44 +147,28 @@ def validate(data: Source, start: int, end: int, message: Message = EVENT) -> No
         at += 1
         if key >= 0x80:
             key, at = _number(data, here, end, 5)
-        number, wire = key >> 3, key & 7
-        if number == 0 or key >> 32:
-            raise Malformed(here, "there is no field of that number")
         kind = fields.by_key.get(key) if fields is not None else None
-        if kind is None and fields is not None and number in fields.numbers and wire != END_GROUP:
-            raise Malformed(here, f"field {number} has wire type {wire}, which is not its own")
+        if kind is None:
+            _check_unknown(here, key, fields)
+        wire = key & 7
         if wire == LENGTH:
-            size, at = _number(data, at, end, 5)
-            if size > end - at:
-                raise Malformed(here, "a field is longer than the message that holds it")
+            size, at = _length(data, here, at, end)
             if isinstance(kind, Message):
-                if len(stack) >= DEEPEST:
-                    raise Malformed(here, _TOO_DEEP)
-                stack.append((fields, end, group))
+                _descend(stack, here, (fields, end, group))
                 fields, end, group = kind, at + size, 0
                 continue
             if kind is not None and kind != "bytes":
                 _check_content(data, here, at, at + size, kind)
             at += size
-        elif wire == VARINT:
-            at = _number(data, at, end, 10)[1]
-        elif wire == FIXED32:
-            at += 4
-        elif wire == FIXED64:
-            at += 8
         elif wire == START_GROUP:
-            if len(stack) >= DEEPEST:
-                raise Malformed(here, _TOO_DEEP)
-            stack.append((fields, end, group))
-            fields, group = None, number
+            _descend(stack, here, (fields, end, group))
+            fields, group = None, key >> 3
         elif wire == END_GROUP:
-            if number != group:
+            if key >> 3 != group:
                 raise Malformed(here, "a group is closed that was not opened")
             fields, end, group = stack.pop()
         else:
-            raise Malformed(here, f"there is no wire type {wire}")
-        if at > end:
-            raise Malformed(here, f"field {number} runs past the end of its message")
+            at = _after_number(data, here, at, end, key)
 
 
 def walk(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -264,7 +248,45 @@ def _number(data: Source, at: int, end: int, most: int) -> tuple[int, int]:
     raise Malformed(at, f"a number takes more than {most} bytes")
 
 
-_TOO_DEEP = f"messages are nested more than {DEEPEST} deep"
+def _check_unknown(here: int, key: int, fields: Message | None) -> None:
+    """Raise Malformed for a key that no message has, or that is a known field's of these with a wrong wire type."""
+    number, wire = key >> 3, key & 7
+    if number == 0 or key >> 32:
+        raise Malformed(here, "there is no field of that number")
+    if fields is not None and number in fields.numbers and wire != END_GROUP:
+        raise Malformed(here, f"field {number} has wire type {wire}, which is not its own")
+
+
+def _length(data: Source, here: int, at: int, end: int) -> tuple[int, int]:
+    """How long the payload is whose length stands at `at`, and where it begins."""
+    size = data[at] if at < end else 0x80
+    if size < 0x80:  # as nearly all are, for whom a further call would take as long as this one
+        at += 1
+    else:
+        size, at = _number(data, at, end, 5)
+    if size > end - at:
+        raise Malformed(here, "a field is longer than the message that holds it")
+    return size, at
+
+
+def _descend(stack: list[_Open], here: int, enclosing: _Open) -> None:
+    """Remember the enclosing message on the way into another, or into a group."""
+    if len(stack) >= DEEPEST:
+        raise Malformed(here, f"messages are nested more than {DEEPEST} deep")
+    stack.append(enclosing)
+
+
+def _after_number(data: Source, here: int, at: int, end: int, key: int) -> int:
+    """The offset behind the varint or fixed number at `at`."""
+    wire = key & 7
+    if wire == VARINT:
+        return _number(data, at, end, 10)[1]
+    if wire not in (FIXED32, FIXED64):
+        raise Malformed(here, f"there is no wire type {wire}")
+    at += 4 if wire == FIXED32 else 8
+    if at > end:
+        raise Malformed(here, f"field {key >> 3} runs past the end of its message")
+    return at
 
 
 def _check_content(data: Source, here: int, start: int, stop: int, kind: str) -> None:

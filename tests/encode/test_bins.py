@@ -64,7 +64,11 @@ def test_odd_edges_that_numpy_takes(bins: Any) -> None:
         ("tensorflw", ValueError, "bins must be one of tensorflow, auto.*'tensorflw'"),
         (0, ValueError, "bins must be at least 1; got 0"),
         (-3, ValueError, "bins must be at least 1; got -3"),
-        (3.0, TypeError, "bins must be an integer; got float"),
+        (
+            3.0,
+            TypeError,
+            "bins must be one of tensorflow, .* an integer of at least 1, or edges.*; got float: 3.0",
+        ),
         (None, TypeError, "bins"),
         ([1.0], ValueError, r"two edges at least; got shape \(1,\)"),
         ([], ValueError, r"two edges at least; got shape \(0,\)"),

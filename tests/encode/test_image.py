@@ -162,7 +162,7 @@ def test_empty_tag_is_written_as_protobuf_does() -> None:
         ((2, 2), "u1", "CHW", ValueError, r"img_tensor must have 3 dimensions .*'CHW', got shape \(2, 2\)"),
         ((3, 0, 2), "u1", "CHW", ValueError, r"img_tensor must not be empty, got shape \(3, 0, 2\)"),
         ((0, 3, 2, 2), "u1", "NCHW", ValueError, "img_tensor must not be empty"),
-        ((5, 2, 2), "u1", "CHW", ValueError, r"img_tensor must have 1, 3 or 4 channels, got 5 \(shape"),
+        ((5, 2, 2), "u1", "CHW", ValueError, r"img_tensor must have 1 to 4 channels, got 5 \(shape"),
         ((6, 2, 2, 2), "u1", "NCHW", ValueError, "img_tensor must have 1, 3 or 4 channels, got 2"),
         ((2, 2), "c8", "HW", TypeError, "img_tensor must be of bool, integer or real dtype, got complex64"),
         ((2, 2), "O", "HW", TypeError, "img_tensor must be .*got object"),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tbasync import SummaryWriter, TbasyncWarning
-from tbasync.compat.wandb import announce
+from tbasync.integrations.wandb import announce
 
 pytest.importorskip("tensorboard")
 

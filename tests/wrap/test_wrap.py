@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import glob
+import json
 import os
 import pickle
 from pathlib import Path
@@ -253,3 +254,31 @@ def test_embeddings_are_listed_on(original: Any, tmp_path: Path) -> None:
     assert content.count("embeddings {") == (2 if original is torch.utils.tensorboard.SummaryWriter else 3)
     assert ("older" in content) == (original is not torch.utils.tensorboard.SummaryWriter)
     assert (tmp_path / "00001" / "first%2fone" / "tensors.tsv").exists()
+
+
+def test_points_for_the_export_are_taken_over(tmp_path: Path) -> None:
+    """What `export_scalars_to_json` writes begins with what the original has kept, which keeps its own."""
+    originals = tensorboardX.SummaryWriter(str(tmp_path / "run"))
+    originals.add_scalars("m", {"a": 1.0, "b": 2.0}, 1, walltime=5.0)
+    with tbasync.wrap(originals) as wrapped:
+        wrapped.add_scalars("m", {"a": 3.0}, 2, walltime=6.0)
+        wrapped.export_scalars_to_json(str(tmp_path / "all.json"))
+        assert wrapped.scalar_dict == {}
+    expected = {"a": [[5.0, 1, 1.0], [6.0, 2, 3.0]], "b": [[5.0, 1, 2.0]]}
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert found == {f"{tmp_path}/run/m/{key}": points for key, points in expected.items()}
+    assert {len(points) for points in originals.scalar_dict.values()} == {1}
+    with tbasync.wrap(originals, keep_scalars=0) as wrapped:
+        wrapped.add_scalars("m", {"a": 3.0}, 3)
+
+
+def test_the_bound_holds_for_points_that_are_taken_over(tmp_path: Path) -> None:
+    """A bound that is lower than what the original has kept is told of, and the first points are kept."""
+    original = tensorboardX.SummaryWriter(str(tmp_path))
+    for step in range(3):
+        original.add_scalars("m", {"a": 1.0, "b": 2.0}, step)
+    with pytest.warns(tbasync.TbasyncWarning, match="scalar_dict has 4 points") as told:
+        wrapped: Any = tbasync.wrap(original, keep_scalars=4)
+    assert told[0].filename == __file__
+    assert [len(points) for points in wrapped.scalar_dict.values()] == [3, 1]
+    wrapped.close()

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,9 @@ def test_a_tag_that_is_no_string(writer: SummaryWriter, tag: Any) -> None:
             with pytest.raises(TypeError, match=f"^{parameter} must be a str, got"):
                 getattr(writer, name)(**arguments, **{parameter: tag}, **options)
     if tag.__hash__ is not None:
-        with pytest.raises(TypeError, match="tag must be a str, got"):
+        with pytest.raises(TypeError, match="each key of metrics must be a str, got"):
             writer.log_metrics({"good": 1.0, tag: 1.0}, 1)
-        with pytest.raises(TypeError, match="tag must be a str, got"):
+        with pytest.raises(TypeError, match="each key of tag_scalar_dict must be a str, got"):
             writer.add_scalars("main", {"good": 1.0, tag: 1.0}, 1)
 
 
@@ -321,3 +321,108 @@ def test_a_log_dir_of_a_wrong_type() -> None:
     """TypeError, as of os.fspath."""
     with pytest.raises(TypeError):
         SummaryWriter(5)  # type: ignore[arg-type]
+
+
+RAW = {"min": 0, "max": 1, "num": 2, "sum": 1, "sum_squares": 1, "bucket_limits": [1], "bucket_counts": [2]}
+
+
+@pytest.mark.parametrize("name", ["min", "max", "num", "sum", "sum_squares"])
+@pytest.mark.parametrize(("value", "error"), [(np.zeros(2), ValueError), (1j, TypeError), ("x", TypeError)])
+def test_moments_of_a_raw_histogram(
+    writer: SummaryWriter, name: str, value: Any, error: type[Exception]
+) -> None:
+    """Each has to be one real number, and the message names it."""
+    with pytest.raises(error, match=f"^{name} must "):
+        writer.add_histogram_raw("h", **{**RAW, name: value})
+
+
+@pytest.mark.parametrize("profile", [5, None, [], (b"",), "x"], ids=repr)
+def test_a_graph_that_is_no_pair_of_messages(writer: SummaryWriter, profile: Any) -> None:
+    """The file writer's TypeError names the argument, what was given and what is accepted."""
+    assert writer.file_writer is not None
+    with pytest.raises(TypeError, match=r"^graph_profile must be a pair .* a GraphDef and .*, got "):
+        writer.file_writer.add_graph(profile)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1.0], r"^tag_scalar_dict must be a mapping of str to numbers, got list: \[1\.0\]"),
+        ({1: 2.0}, r"^each key of tag_scalar_dict must be a str, got int: 1"),
+        (None, r"^tag_scalar_dict must be a mapping .*, got NoneType"),
+    ],
+)
+def test_scalars_that_are_no_mapping_of_str(writer: SummaryWriter, given: Any, message: str) -> None:
+    """`add_scalars` names its argument, or the key that is at fault."""
+    with pytest.raises(TypeError, match=message):
+        writer.add_scalars("main", given)
+
+
+@pytest.mark.parametrize("bins", [None, 1.5, object()], ids=["None", "1.5", "object"])
+def test_bins_of_another_type(writer: SummaryWriter, bins: Any) -> None:
+    """The message lists everything that is accepted."""
+    with pytest.raises(
+        TypeError, match=r"bins must be one of tensorflow, .*sturges, an integer .*, or edges"
+    ):
+        writer.add_histogram("h", [1.0], bins=bins)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_tensors_that_are_not_dense_numbers(writer: SummaryWriter) -> None:
+    """Quantized, sparse and packed tensors are refused with what to call first."""
+    torch = pytest.importorskip("torch")
+    quantized = torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.qint8)
+    with pytest.raises(TypeError, match=r"values must not be quantized, got dtype .*\.dequantize\(\) first"):
+        writer.add_histogram("h", quantized)
+    with pytest.raises(TypeError, match=r"values must be a dense tensor, .*\.to_dense\(\) first"):
+        writer.add_histogram("h", torch.ones(4).to_sparse())
+    if hasattr(torch, "float4_e2m1fn_x2"):
+        packed = torch.zeros(4, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)
+        with pytest.raises(TypeError, match=r"values must hold one number an element, got dtype .*float4"):
+            writer.add_histogram("h", packed)
+
+
+@pytest.mark.parametrize(
+    ("walltime", "error"),
+    [
+        ("5", TypeError),
+        (b"5", TypeError),
+        ("now", TypeError),
+        (object(), TypeError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        (np.float32(-math.inf), ValueError),
+    ],
+    ids=repr,
+)
+def test_wall_times(writer: SummaryWriter, walltime: Any, error: type[Exception]) -> None:
+    """A wall time is a finite number, for every way to give one."""
+    files = writer.file_writer
+    assert files is not None
+    calls: list[Callable[[], object]] = [
+        lambda: writer.add_scalar("t", 1.0, 1, walltime),
+        lambda: writer.log_metrics({"t": 1.0}, 1, walltime),
+        lambda: writer.add_text("t", "text", 1, walltime),
+        lambda: files.add_event(Event(step=1), 1, walltime),
+        lambda: writer.use_metadata(walltime=walltime).__enter__(),
+    ]
+    for call in calls:
+        with pytest.raises(error, match=r"^walltime must be "):
+            call()
+
+
+@pytest.mark.parametrize("given", ["x", None, [10]], ids=repr)
+@pytest.mark.parametrize("name", ["max_queue", "flush_secs", "write_to_disk"])
+def test_compatible_options_of_wrong_types(tmp_path: Path, name: str, given: Any) -> None:
+    """What has no effect here, or is a switch, is checked all the same: a mix-up of arguments is told."""
+    with pytest.raises(TypeError, match=f"^{name} must be a (number|bool), got {type(given).__name__}"):
+        SummaryWriter(tmp_path / "run", **{name: given})
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_directories(tmp_path: Path) -> None:
+    """`log_dir` and `logdir` may not name two directories; one may be given twice, as wrappers do."""
+    with pytest.raises(TypeError, match=r"log_dir and logdir are two names .*a' and '.*b'"):
+        SummaryWriter(str(tmp_path / "a"), logdir=str(tmp_path / "b"))
+    assert not list(tmp_path.iterdir())
+    SummaryWriter(tmp_path / "a", logdir=str(tmp_path / "a")).close()
