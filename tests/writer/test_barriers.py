@@ -170,10 +170,10 @@ def test_a_thread_that_hangs_is_told_of(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_slow_thread_is_no_hanging_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many values that each take a while are progress."""
-    monkeypatch.setattr(pipeline_module, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(pipeline_module, "STALL_SECONDS", 1.2)
     writer = SummaryWriter(tmp_path)
     for _ in range(10):
-        on_worker(writer, lambda: time.sleep(0.06))
+        on_worker(writer, lambda: time.sleep(0.2))
     assert writer.flush()
     writer.close()
 
