@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,9 @@ def test_tasks_have_contexts_of_their_own(tmp_path: Path) -> None:
         closed.set()
         await task
 
-    asyncio.run(main())
+    # On a thread of its own: Playwright keeps an event loop running on the tests' thread.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(main())).result()
     writer.close()
     expected = {"task1": [(1, 1.0)] * 3, "task2": [(2, 1.0)] * 3, "within": [(3, 1.0)], "after": [(0, 1.0)]}
     assert scalars(tmp_path) == expected
