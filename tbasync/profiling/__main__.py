@@ -44,18 +44,19 @@ class _Run:
         self._instruments.attach()
         # The first to be registered is the last to be called: it sees what the script's own handlers log.
         atexit.register(self.save)
-        last_words.before_leaving(self.end)
+        last_words.before_leaving(lambda: self.end(leaving=True))
         self._start = perf_counter_ns()
         try:
             program.run()
         finally:
             self.end()
 
-    def end(self) -> None:
+    def end(self, *, leaving: bool = False) -> None:
         """The script is over, or about to leave by `os._exit`: takes the time, and makes the estimate."""
         if os.getpid() != self._process or self._wall:
             return  # a forked child of the script, which is not measured
-        _wait_for_threads()
+        if not leaving:  # who leaves does not wait for threads, and may do so because they hang
+            _wait_for_threads()
         self._wall = perf_counter_ns() - self._start
         if self._estimates:
             with self._instruments.removed(), contextlib.suppress(Exception):
@@ -75,6 +76,9 @@ def _wait_for_threads() -> None:
     """As the interpreter does at its end; only then are all calls made."""
     if threading.current_thread() is not threading.main_thread():
         return
+    # Which first has pools of threads end theirs; a second time, by the interpreter itself, does nothing.
+    for call in reversed(getattr(threading, "_threading_atexits", ())):
+        call()
     for thread in threading.enumerate():
         if not thread.daemon and thread is not threading.main_thread():
             thread.join()

@@ -90,6 +90,18 @@ ENDS = {
     "os._exit": ("os._exit(4)", 4, ""),
     "exec": ("os.execvp('sh', ['sh', '-c', 'exit 5'])", 5, ""),
     "thread": ("threading.Thread(target=lambda: [time.sleep(0.2), w.add_text('t', 'x')]).start()", 0, ""),
+    "pool": (
+        "from concurrent.futures import ThreadPoolExecutor as Pool\n"
+        "pool = Pool(1)\n"
+        "pool.submit(w.add_text, 't', 'x').result()",
+        0,
+        "",
+    ),
+    "os._exit beside a thread": (
+        "threading.Thread(target=time.sleep, args=(300,)).start(); os._exit(6)",
+        6,
+        "",
+    ),
     "atexit": ("import atexit; atexit.register(w.add_text, 't', 'x')", 0, ""),
 }
 
@@ -105,7 +117,7 @@ def test_however_the_script_ends(end: str, tmp_path: Path) -> None:
     assert "profiling" not in ended.stderr
     found = methods(document["own"])
     assert found["add_scalar"]["calls"] == 1000
-    if end in ("thread", "atexit"):
+    if end in ("thread", "pool", "atexit"):
         assert found["add_text"]["calls"] == 1
     assert document["own"]["estimate"]
 
