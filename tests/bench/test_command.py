@@ -40,7 +40,7 @@ def check_figure(name: str, figure: Any, rounds: int) -> None:
         assert figure["noisy"] is (figure["ratio"] is None)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_quick_form(tmp_path: Path) -> None:
     """Two rounds of tbasync and the floor: report, document and plots; exit status 0."""
     options = [

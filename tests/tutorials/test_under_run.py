@@ -42,7 +42,7 @@ def test_every_tutorial_is_tried() -> None:
     assert all(Path(__file__).with_name(f"test_{name}.py").exists() for name in ELSEWHERE.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SHOWN)
 def test_same_as_under_python(name: str, tmp_path: Path) -> None:
     """The same runs, tags, steps and values, the same further files, the same output."""
