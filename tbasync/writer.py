@@ -32,7 +32,7 @@ from .pipeline.pipeline import Options, Pipeline
 from .pipeline.queue import OnFull
 from .pipeline.stats import Stats
 from .ranks.null import become_null, null_class
-from .ranks.pipeline import reducing_pipeline
+from .ranks.pipeline import pipeline_of
 from .ranks.role import REDUCE_TIMEOUT, Ranks, Role, choose_role, role_of_call
 from .ranks.team import Reduce
 
@@ -48,6 +48,15 @@ def _default_bins() -> tuple[float, ...]:
         positive.append(edge)
         edge *= 1.1
     return (*(-edge for edge in reversed(positive)), 0.0, *positive)
+
+
+def _one_directory(
+    log_dir: str | os.PathLike[str] | None, logdir: str | os.PathLike[str] | None
+) -> str | os.PathLike[str] | None:
+    """Whichever is given; raises TypeError if both are, and differ."""
+    if log_dir and logdir and os.fspath(log_dir) != os.fspath(logdir):
+        raise TypeError(f"log_dir and logdir are two names of one argument, got {log_dir!r} and {logdir!r}")
+    return log_dir or logdir
 
 
 def warn_of_comet(comet_config: Mapping[str, object] | None) -> None:
@@ -181,11 +190,7 @@ class SummaryWriter(
             TypeError, ValueError: an option is not what it should be.
         """
         check_compatible(max_queue, flush_secs)
-        if log_dir and logdir and os.fspath(log_dir) != os.fspath(logdir):
-            raise TypeError(
-                f"log_dir and logdir are two names of one argument, got {log_dir!r} and {logdir!r}"
-            )
-        chosen = log_dir or logdir or default_log_dir(comment)
+        chosen = _one_directory(log_dir, logdir) or default_log_dir(comment)
         role: Role = vars(self).pop("_role", None) or choose_role(
             ranks, rank, write_to_disk, reduce, reduce_timeout
         )
@@ -223,16 +228,12 @@ class SummaryWriter(
         )
         if install_sigterm:
             sigterm.install()
-        if role.team is None:
-            pipeline = Pipeline(options, self.purge_step)
-        else:
-            pipeline = reducing_pipeline(options, self.purge_step, role.team, writes=role.writes)
-        self._attach(pipeline)
+        self._attach(pipeline_of(options, self.purge_step, role))
         if install_sigterm:
-            sigterm.drain(pipeline)
+            sigterm.drain(self._pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
-        self._embeddings = ProjectorList(pipeline.version_beside(CONFIG))
+        self._embeddings = ProjectorList(self._pipeline.version_beside(CONFIG))
         if options.self_report:
             become_timed(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from itertools import repeat
 from typing import Any, Protocol, cast
 
@@ -125,6 +125,7 @@ class Worker:
         self._columns: dict[str | None, Columns] = {}
         self._known: dict[str | None, set[Series]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
+        self._plain = False  # whether the batch holds nothing but plain scalars
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
         self._rested = self._cpu = 0.0
@@ -192,7 +193,8 @@ class Worker:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
         self._queue.pop(_PIECE, batch)
-        summaries = len(batch) if _all_scalars(batch) else sum(map(summaries_of, batch))
+        self._plain = set(map(type, batch)) == {tuple}
+        summaries = len(batch) if self._plain else sum(map(summaries_of, batch))
         # Two stores with no call in between: no exception from outside comes between them.
         self.taken, self._counted = self.taken + summaries, True
         return batch
@@ -203,7 +205,7 @@ class Worker:
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        if _all_scalars(batch):
+        if self._plain:
             self._place = len(batch)
             self._gather(None).extend(cast("list[Scalar]", batch))
         else:
@@ -391,7 +393,7 @@ class Worker:
     def reset(self, wall_time: float, tag: str) -> None:
         """Hides a scalar's series, in the run and in the sub-runs that it was logged to."""
         records = b"".join(map(record, reset_events(wall_time, tag)))
-        for run in [run for run, known in self._known.items() if tag in map(tag_of, known)] or [None]:
+        for run in [run for run, known in self._known.items() if _holds(known, tag)] or [None]:
             self._output.add(run, records, 0)
 
     def _log_report_if_due(self, *, closing: bool = False) -> None:
@@ -416,8 +418,8 @@ class Worker:
         self._cpu = now
 
 
-def _all_scalars(batch: Sequence[Scalar | Item]) -> bool:
-    return set(map(type, batch)) == {tuple}
+def _holds(known: Set[Series], tag: str) -> bool:
+    return tag in known or any(tag_of(series) == tag for series in known if not isinstance(series, str))
 
 
 def _kind(item: Summary) -> str:

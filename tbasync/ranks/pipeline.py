@@ -7,26 +7,28 @@ from typing import Any
 from ..pipeline.options import Options
 from ..pipeline.pipeline import Pipeline
 from .base import ReducingPipeline
+from .role import Role
 from .sending import SendingPipeline
-from .team import Team, check_reduce
+from .team import check_reduce
 from .writing import WritingPipeline
 
 
-def reducing_pipeline(options: Options, purge_step: int | None, team: Team, *, writes: bool) -> Pipeline:
-    """The pipeline of this process's rank.
+def pipeline_of(options: Options, purge_step: int | None, role: Role) -> Pipeline:
+    """The pipeline of a writer in this process; one that is neither to write nor to reduce has none.
 
     Args:
         options: the writer's.
         purge_step: as `SummaryWriter` takes it.
-        team: the ranks.
-        writes: whether this rank has a file of its own.
+        role: what the writer is to be.
 
     Raises:
         OSError: the directory or file cannot be made.
     """
-    if team.rank == team.writer:
-        return WritingPipeline(options, purge_step, team)
-    return SendingPipeline(options, purge_step, team, writes=writes)
+    if role.team is None:
+        return Pipeline(options, purge_step)
+    if role.team.rank == role.team.writer:
+        return WritingPipeline(options, purge_step, role.team)
+    return SendingPipeline(options, purge_step, role.team, writes=role.writes)
 
 
 def reduce_tag(pipeline: Pipeline, tag: str, reduce: Any) -> None:

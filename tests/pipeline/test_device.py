@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
 import tbasync  # noqa: E402
-from tbasync.pipeline import frameworks  # noqa: E402
 
 from ..support.delayed_device import DelayedDevice  # noqa: E402
 from ..support.events import images, read_events, scalars  # noqa: E402
@@ -24,10 +23,7 @@ from ..support.plain_reader import summaries  # noqa: E402
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[DelayedDevice]:
     """Every torch tensor lies on the stand-in."""
-    stand_in = DelayedDevice()
-    monkeypatch.setattr(frameworks, "streams_of", lambda kind: stand_in)
-    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
-    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    stand_in = DelayedDevice.everywhere(monkeypatch)
     yield stand_in
     stand_in.gate.set()
 

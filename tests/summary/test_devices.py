@@ -13,7 +13,6 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from tbasync import summary  # noqa: E402
-from tbasync.pipeline import frameworks  # noqa: E402
 from tests.support.delayed_device import DelayedDevice  # noqa: E402
 
 from .reading import numbers, values  # noqa: E402
@@ -22,10 +21,7 @@ from .reading import numbers, values  # noqa: E402
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[DelayedDevice]:
     """Every torch tensor lies on the stand-in."""
-    stand_in = DelayedDevice()
-    monkeypatch.setattr(frameworks, "streams_of", lambda kind: stand_in)
-    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
-    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    stand_in = DelayedDevice.everywhere(monkeypatch)
     yield stand_in
     stand_in.gate.set()
 

@@ -12,7 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import torch
+
+from tbasync.pipeline import frameworks
 
 GARBAGE = 0xAB
 
@@ -63,6 +66,15 @@ class DelayedDevice:
         self._callers = _Stream(self.gate)
         self._writers = _Stream(self.gate)
         self._staging = torch.full((4 << 20,), GARBAGE, dtype=torch.uint8)
+
+    @classmethod
+    def everywhere(cls, monkeypatch: pytest.MonkeyPatch) -> DelayedDevice:
+        """A stand-in on which every torch tensor lies from now on."""
+        device = cls()
+        monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
+        for module in ("frameworks", "freeze"):
+            monkeypatch.setattr(f"tbasync.pipeline.{module}.on_device", lambda tensor: True)
+        return device
 
     def capturing(self, device: Any) -> bool:
         return self.captured

@@ -180,14 +180,10 @@ def test_the_export_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_values_on_a_device_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are entered when the writer thread has fetched them, in their order, and the push does not wait."""
     torch = pytest.importorskip("torch")
-    from tbasync.pipeline import frameworks
 
     from ..support.delayed_device import DelayedDevice
 
-    device = DelayedDevice()
-    monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
-    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
-    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    device = DelayedDevice.everywhere(monkeypatch)
     device.gate.clear()
     writer = TensorboardXWriter(str(tmp_path))
     for step in range(4):

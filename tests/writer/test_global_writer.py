@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tbasync import GlobalSummaryWriter
-from tbasync.pipeline import frameworks
 
 from ..support.plain_reader import scalars
 
@@ -20,10 +19,7 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pytest.importorskip("torch")
     from ..support.delayed_device import DelayedDevice
 
-    device = DelayedDevice()
-    monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
-    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
-    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    device = DelayedDevice.everywhere(monkeypatch)
     yield
     device.gate.set()
 

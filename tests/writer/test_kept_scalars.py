@@ -161,14 +161,10 @@ def test_nothing_is_kept_unasked(tmp_path: Path) -> None:
 def device(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A device that is busy until its gate is opened; every torch tensor is on it."""
     pytest.importorskip("torch")
-    from tbasync.pipeline import frameworks
 
     from ..support.delayed_device import DelayedDevice
 
-    device = DelayedDevice()
-    monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
-    monkeypatch.setattr(frameworks, "on_device", lambda tensor: True)
-    monkeypatch.setattr("tbasync.pipeline.freeze.on_device", lambda tensor: True)
+    device = DelayedDevice.everywhere(monkeypatch)
     device.gate.clear()
     return device
 

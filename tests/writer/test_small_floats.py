@@ -10,7 +10,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tbasync import SummaryWriter  # noqa: E402
-from tbasync.pipeline import frameworks  # noqa: E402
 from tbasync.pipeline.freeze import freeze_array  # noqa: E402
 
 from ..support.delayed_device import DelayedDevice  # noqa: E402
@@ -32,10 +31,7 @@ def test_every_value_is_kept(kind: str) -> None:
 def test_they_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_device: bool) -> None:
     """Scalars, metrics, histograms and tensors of them, on the host and on a device."""
     if on_device:
-        device = DelayedDevice()
-        monkeypatch.setattr(frameworks, "streams_of", lambda kind: device)
-        for module in ("frameworks", "freeze"):
-            monkeypatch.setattr(f"tbasync.pipeline.{module}.on_device", lambda tensor: True)
+        DelayedDevice.everywhere(monkeypatch)
     values = torch.tensor([0.5, 1.0, 2.0, 3.5]).to(torch.float8_e4m3fn)
     with SummaryWriter(tmp_path) as writer:
         writer.add_scalar("one", values[3])
