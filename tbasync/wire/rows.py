@@ -32,7 +32,7 @@ VALUE_SIZE = 4
 _HEAD = HEADER_SIZE + 1  # with the key of the time
 _STEP_KEY = _HEAD + 8
 _STEP = _STEP_KEY + 1
-_LENGTHS = 512  # more than the longest data that a row can hold
+_LENGTHS = 320  # more than the longest data that a row can hold
 
 _U8 = npt.NDArray[np.uint8]
 _U32 = npt.NDArray[np.uint32]
@@ -117,6 +117,12 @@ def records(
         for place in range(len(step_bytes)):
             flags[:, _STEP + place] = step_sizes > place
     return matrix[flags].tobytes()
+
+
+def prepare() -> None:
+    """Makes the tables, once: a millisecond of Python that is better spent before a loop runs than beside it."""
+    _heads()
+    _flat()
 
 
 @cache

@@ -23,7 +23,7 @@ from ..proto import Summary
 from .event import SUMMARY, event
 from .message import delimited
 from .record import record
-from .rows import STEP_WIDTH, VALUE_SIZE, Templates, records, table
+from .rows import STEP_WIDTH, VALUE_SIZE, Templates, prepare, records, table
 
 # Below this many records, fixed costs of about 40 numpy calls exceed what a loop over the records costs.
 SMALL_BATCH = 24
@@ -122,6 +122,7 @@ class ScalarEncoder:
 
     def __init__(self) -> None:
         self._tags = _Tags()
+        prepare()
 
     def encode(
         self,
