@@ -132,7 +132,7 @@ class Loop:
             self._queue.gather()
             if not rang:  # something is due to be uploaded
                 return
-        else:  # what the last drain has left may be as old as that
+        elif self._worker.left:
             patience -= time.perf_counter() - self._worker.began
         if not self._queue.urgent and patience > 0:
             self.thread.wait(patience)

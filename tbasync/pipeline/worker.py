@@ -111,7 +111,8 @@ class Worker:
         nonfinite: NaN and infinite elements left out.
         cpu_seconds: CPU time of the thread that drains.
         beats: grows whenever something has been done.
-        began: when the latest drain began (`time.perf_counter()`); what has been pushed since may still wait.
+        began: when the latest drain began (`time.perf_counter()`).
+        left: whether it has left something, which is no older than that.
         diversion: what takes the scalars; None encodes them at once.
     """
 
@@ -120,6 +121,7 @@ class Worker:
     ) -> None:
         self.taken = self.failed = self.lost = self.nonfinite = self.beats = 0
         self.cpu_seconds = self.began = 0.0
+        self.left = False
         self.diversion: Diversion | None = None
         self._queue = queue
         self._output = output
@@ -156,6 +158,7 @@ class Worker:
                 self._write()
             self._queue.admit()
             self._rest_if_due()
+        self.left = bool(self._queue.items)
         self._note_cpu()
         return last
 
