@@ -355,7 +355,8 @@ class PushQueue:
         A worker that took every single item would never end while a loop pushes: each time that it waits for the
         GIL a few new ones come, and for these it would wait again.
         """
-        return len(self.items) >= many or self.urgent or bool(self.barriers) or self.payload > self._half
+        waiting = len(self.items)
+        return waiting >= many or (waiting > 0 and (self.urgent or bool(self.barriers) or self._half_full()))
 
     def pop(self, most: int, into: list[Scalar | Item]) -> None:
         """Moves up to `most` items into a list, oldest first."""

@@ -8,8 +8,13 @@ from collections.abc import Iterable, Sequence, Set
 from itertools import repeat
 from typing import Any, Protocol, cast
 
+import numpy as np
+
+from ..encode.bins import DEFAULT
+from ..encode.histogram import histogram
 from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
+from ..encode.together import together
 from ..encode.v2_scalar import v2_scalar
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
@@ -225,6 +230,7 @@ class Worker:
             self._gather(None).extend(cast("list[Scalar]", batch))
         else:
             self._prefetch(batch)
+            self._tally(batch)
         last = None
         for place in range(self._place, len(batch)):
             item = batch[place]
@@ -278,6 +284,20 @@ class Worker:
             # What fails here fails again for the one value that is at fault, and is reported there.
             with contextlib.suppress(Exception):
                 prefetch(waiting)
+
+    def _tally(self, batch: Sequence[Scalar | Item]) -> None:
+        """Counts what small arrays hold of which histograms with default buckets are to be made, together."""
+        small = [item for item in batch if isinstance(item, Summary) and item.encode is histogram]
+        small = [
+            item for item in small if type(item.arguments[0]) is np.ndarray and item.arguments[1] == DEFAULT
+        ]
+        # What fails here fails again, for that one summary.
+        with contextlib.suppress(Exception):
+            for tallies in together([item.arguments[0] for item in small]) if len(small) > 1 else ():
+                for place, tally in tallies:
+                    item = small[place]
+                    item.arguments = (tally, *item.arguments[1:])
+                self._rest_if_due()
 
     def _metrics(self, item: Metrics) -> None:
         columns = self._gather(item.run)
