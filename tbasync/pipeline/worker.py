@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence, Set
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import groupby, repeat
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -136,7 +136,7 @@ class Worker:
         self._columns: dict[str | None, Columns] = {}
         self._known: dict[str | None, set[Series]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
-        self._plain = False  # whether the batch holds nothing but plain scalars
+        self._items: list[Item] = []  # those of the batch that are no plain scalars
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
         self._rested = self._wrote = self._cpu = 0.0
@@ -213,8 +213,8 @@ class Worker:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
         self._queue.pop(_PIECE, batch)
-        self._plain = set(map(type, batch)) == {tuple}
-        summaries = len(batch) if self._plain else sum(map(summaries_of, batch))
+        self._items = items = [item for item in batch if not isinstance(item, tuple)]
+        summaries = len(batch) - len(items) + sum([item.summaries for item in items])
         # Two stores with no call in between: no exception from outside comes between them.
         self.taken, self._counted = self.taken + summaries, True
         return batch
@@ -225,24 +225,17 @@ class Worker:
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        if self._plain:
-            self._place = len(batch)
-            self._gather(None).extend(cast("list[Scalar]", batch))
-        else:
-            self._prefetch(batch)
-            self._tally(batch)
         last = None
-        for place in range(self._place, len(batch)):
-            item = batch[place]
-            self._place = place + 1
-            if isinstance(item, tuple):
-                self._gather(None).extend((item,))
-            elif not isinstance(item, Barrier):
-                self._item(item)
-            elif not self._pass(item):
-                self._place = place
-            elif item.last:
-                last = item
+        if self._items:
+            self._prefetch(self._items)
+            self._tally(self._items)
+        for kind, group in groupby(batch, type) if self._items else ((tuple, batch),):
+            if kind is tuple:
+                scalars = cast("list[Scalar]", list(group))
+                self._place += len(scalars)
+                self._gather(None).extend(scalars)
+                continue
+            last = self._pass_items(cast("Iterator[Item]", group))
             if last is not None or self._output.write_error is not None:
                 break
         rest, self._batch = batch[self._place :], ()
@@ -250,6 +243,20 @@ class Worker:
         if rest:
             self._put_back(rest)
         return last
+
+    def _pass_items(self, items: Iterator[Item]) -> Barrier | None:
+        """Does what is no plain scalar, up to a failed write or to the last barrier, which is returned."""
+        for item in items:
+            self._place += 1
+            if not isinstance(item, Barrier):
+                self._item(item)
+            elif not self._pass(item):
+                self._place -= 1
+            elif item.last:
+                return item
+            if self._output.write_error is not None:
+                break
+        return None
 
     def _item(self, item: Item) -> None:
         try:
@@ -278,16 +285,16 @@ class Worker:
             self._known.pop(item.run, None)
         self._rest_if_due()
 
-    def _prefetch(self, batch: Sequence[Scalar | Item]) -> None:
-        waiting = [v for item in batch[self._place :] if isinstance(item, Item) for v in item.deferred]
+    def _prefetch(self, items: Sequence[Item]) -> None:
+        waiting = [value for item in items for value in item.deferred]
         if waiting:
             # What fails here fails again for the one value that is at fault, and is reported there.
             with contextlib.suppress(Exception):
                 prefetch(waiting)
 
-    def _tally(self, batch: Sequence[Scalar | Item]) -> None:
+    def _tally(self, items: Sequence[Item]) -> None:
         """Counts what small arrays hold of which histograms with default buckets are to be made, together."""
-        small = [item for item in batch if isinstance(item, Summary) and item.encode is histogram]
+        small = [item for item in items if isinstance(item, Summary) and item.encode is histogram]
         small = [
             item for item in small if type(item.arguments[0]) is np.ndarray and item.arguments[1] == DEFAULT
         ]
