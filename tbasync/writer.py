@@ -189,6 +189,7 @@ class SummaryWriter(
             ImportError: `log_dir` is a URL, and fsspec or its package for such a store is not installed.
             TypeError, ValueError: an option is not what it should be.
         """
+        make_way = vars(self).pop("_make_way", None)  # by `wrap()`
         check_compatible(max_queue, flush_secs)
         chosen = _one_directory(log_dir, logdir) or default_log_dir(comment)
         role: Role = vars(self).pop("_role", None) or choose_role(
@@ -228,6 +229,8 @@ class SummaryWriter(
         )
         if install_sigterm:
             sigterm.install()
+        if make_way is not None:
+            make_way()
         self._attach(pipeline_of(options, self.purge_step, role))
         if install_sigterm:
             sigterm.drain(self._pipeline)
