@@ -227,12 +227,11 @@ class SummaryWriter(
             anchor="" if remote or os.path.isabs(self.log_dir) else os.getcwd(),
             remote=remote,
         )
-        if install_sigterm:
-            sigterm.install()
+        drains = sigterm.wanted(install_sigterm)
         if make_way is not None:
             make_way()
         self._attach(pipeline_of(options, self.purge_step, role))
-        if install_sigterm:
+        if drains:
             sigterm.drain(self._pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None
