@@ -19,6 +19,7 @@ from ..encode.result import Encoded
 from ..files.runs import RunFiles
 from ..pipeline import process
 from ..pipeline.items import Barrier, Item, Summary
+from ..pipeline.options import check_timeout
 from ..pipeline.pipeline import Options, Pipeline
 from .freeze_call import FrozenCall
 
@@ -197,11 +198,14 @@ class Replayed:
 
         Raises:
             LoggingError: a call has failed.
+            TypeError, ValueError: `timeout` is not what it should be.
         """
+        timeout = check_timeout(timeout)
         return self._told("flush", timeout) and self._pipeline.flush(timeout)
 
     def close(self, timeout: float | None = None) -> bool:
         """As `flush()`, then the original's `close()` if it has one, and ends the thread."""
+        timeout = check_timeout(timeout)
         return self._told("close", timeout) and self._pipeline.close(timeout)
 
     def _told(self, name: str, timeout: float | None) -> bool:
@@ -247,7 +251,8 @@ def replayed(original: Any, options: Mapping[str, Any]) -> Replayed:
     Raises:
         TypeError, ValueError: an option's value is not what it should be.
     """
-    body = {name: _special(name) for name in _special_methods(type(original))}
+    body: dict[str, Any] = {name: _special(name) for name in _special_methods(type(original))}
+    body["__module__"] = __name__
     cls = types.new_class("Replayed", (Replayed,), exec_body=lambda namespace: namespace.update(body))
     made: Replayed = cls(original, options)
     return made

@@ -60,12 +60,11 @@ class _Run:
         """The script is over, or about to leave by `os._exit`: takes the time, and makes the estimate."""
         if os.getpid() != self._process or self._wall:
             return  # a forked child of the script, which is not measured
-        try:
+        # Ctrl-C ends the wait for threads as it does under python, and the estimate: the script has ended already.
+        with contextlib.suppress(KeyboardInterrupt):
             if not leaving:  # who leaves does not wait for threads, and may do so because they hang
                 _wait_for_threads()
-        finally:
-            self._take_time()
-        # An impatient Ctrl-C ends the estimate; the script has come to its own end.
+        self._take_time()
         with contextlib.suppress(Exception, KeyboardInterrupt):
             self._estimate()
         self.save()

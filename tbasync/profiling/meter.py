@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from array import array
@@ -87,11 +88,13 @@ class Meter:
     Attributes:
         threads: a record for each thread that has called one.
         sample: some of the logging calls, with their arguments.
+        directory: the one that the process was in at first.
     """
 
     def __init__(self) -> None:
         self.threads: list[ThreadRecord] = []
         self.sample = Sample()
+        self.directory = os.getcwd()
         self._local = threading.local()
         self._floor = _time_of_nothing()
 

@@ -122,7 +122,7 @@ def result(meter: Meter, wall_nanoseconds: int, tried: Mapping[str, array[int]])
         measuring_seconds=main.overhead / 1e9,
         methods=methods,
         reads=_methods([main.reads]),
-        sites=_sites(threads),
+        sites=_sites(threads, meter.directory),
         estimate=_estimated(threads, methods, tried),
     )
 
@@ -172,7 +172,7 @@ def _estimated(
         entries = [thread.logging[method.name] for thread in threads if method.name in thread.logging]
         calls = Counter({method.name: method.calls - sum(entry.overridden for entry in entries)})
         for entry in entries:
-            calls.update(entry.within)
+            calls.update(dict(entry.within))  # a copy: another thread may be at it
         calls = +calls  # without those that have not been called
         if tried.keys() >= calls.keys():
             own = sum(entry.own for entry in entries) / 1e9
@@ -188,7 +188,7 @@ def _estimate(method: Method, own: float, called: Mapping[str, tuple[array[int],
     return Method(method.name, **{**_times(durations), "total_seconds": total})
 
 
-def _sites(threads: Iterable[ThreadRecord]) -> list[Site]:
+def _sites(threads: Iterable[ThreadRecord], directory: str) -> list[Site]:
     merged: dict[tuple[str, str, int], list[int]] = {}
     for thread in threads:
         for (method, code, offset), (calls, total, most) in tuple(thread.sites.items()):
@@ -198,7 +198,7 @@ def _sites(threads: Iterable[ThreadRecord]) -> list[Site]:
             tally[:] = tally[0] + calls, tally[1] + total, max(tally[2], most)
     dearest = sorted(merged.items(), key=lambda site: -site[1][1])[:_MOST_SITES]
     return [
-        Site(_shortest(file), line, method, calls, total / 1e9, most / 1e9)
+        Site(_shortest(file, directory), line, method, calls, total / 1e9, most / 1e9)
         for (method, file, line), (calls, total, most) in dearest
     ]
 
@@ -208,6 +208,7 @@ def _line(code: CodeType, offset: int) -> int:
     return next(lines, code.co_firstlineno)
 
 
-def _shortest(path: str) -> str:
-    relative = os.path.relpath(path) if os.path.isabs(path) else path
+def _shortest(path: str, directory: str) -> str:
+    # From where the script was started: it may be elsewhere by now, or in a directory that is gone.
+    relative = os.path.relpath(path, directory) if os.path.isabs(path) else path
     return min(path, relative, key=len)

@@ -102,6 +102,17 @@ ENDS = {
         6,
         "",
     ),
+    "a directory that is gone": (
+        "import tempfile; gone = tempfile.mkdtemp(); os.chdir(gone); os.rmdir(gone)",
+        0,
+        "",
+    ),
+    "a closed stderr": ("sys.stderr = None; sys.exit('unseen')", 1, ""),
+    "a thread that is interrupted": (
+        "threading.Thread(target=lambda: [time.sleep(0.2), os.kill(os.getpid(), 2), time.sleep(0.2)]).start()",
+        0,
+        "",
+    ),
     "atexit": ("import atexit; atexit.register(w.add_text, 't', 'x')", 0, ""),
 }
 
@@ -119,6 +130,7 @@ def test_however_the_script_ends(end: str, tmp_path: Path) -> None:
     assert found["add_scalar"]["calls"] == 1000
     if end in ("thread", "pool", "atexit"):
         assert found["add_text"]["calls"] == 1
+    assert "script.py" in {site["file"] for site in document["own"]["sites"]}
     assert document["own"]["estimate"]
 
 

@@ -406,6 +406,19 @@ def test_a_flush_that_takes_too_long() -> None:
     wrapped.close()
 
 
+@pytest.mark.parametrize("timeout", ["x", -1, float("nan")])
+def test_timeouts_that_are_none(timeout: Any) -> None:
+    """Whether the original has such methods or not, the error names the argument, and nothing is called."""
+    recorder = Recorder()
+    for original in (recorder, Bare()):
+        wrapped: Any = tbasync.wrap(original)
+        for barrier in (wrapped.flush, wrapped.close):
+            with pytest.raises((TypeError, ValueError), match="^timeout must be"):
+                barrier(timeout)
+        wrapped.close()
+    assert [call[0] for call in recorder.calls] == ["close"]
+
+
 def test_from_within_a_call() -> None:
     """A call that uses the wrapped writer in turn does not wait for itself."""
     answers: list[Any] = []
