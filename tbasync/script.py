@@ -100,7 +100,7 @@ def load(target: str, arguments: Sequence[str], *, is_module: bool = False) -> P
         OSError: the file cannot be read. A module is looked for only when it is run.
     """
     if target == STDIN and not is_module:
-        return Program(target, arguments, content=sys.stdin.buffer.read())
+        return Program(target, arguments, content=b"" if sys.stdin is None else sys.stdin.buffer.read())
     if is_module or pkgutil.get_importer(target) is not None:
         return Program(target, arguments, is_module)
     with io.open_code(os.path.abspath(target)) as file:

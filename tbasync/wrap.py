@@ -39,7 +39,7 @@ def wrap(writer: _Writer, **options: Any) -> _Writer:
     Either way `isinstance(wrap(writer), type(writer))` holds.
 
     Args:
-        writer: the writer. One that is tbasync's already, or wrapped, is returned as it is.
+        writer: the writer. One that is tbasync's already, or wrapped, is returned as it is, whatever the options.
         options: tbasync's own options, keyword arguments of `SummaryWriter`. A writer of another kind takes those
             that do not concern files: `interval`, `capacity`, `max_items`, `on_full` and `on_error`.
 

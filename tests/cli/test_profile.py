@@ -340,6 +340,45 @@ def test_a_signal_to_the_command(name: str, tmp_path: Path) -> None:
     assert "With tbasync it would be about" in printed
 
 
+def test_an_interrupt_from_the_keyboard(tmp_path: Path) -> None:
+    """The terminal sends Ctrl-C to the command and to the script: the script sees it once."""
+    termios = pytest.importorskip("termios")
+    fcntl = pytest.importorskip("fcntl")
+    script = """
+        w = log()
+        seen = 0
+        print("ready", flush=True)
+        for wait in (60, 0.5):
+            try:
+                time.sleep(wait)
+            except KeyboardInterrupt:
+                seen += 1
+        print("seen", seen)
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(LOG) + textwrap.dedent(script))
+    command = [sys.executable, "-m", "tbasync", "profile", "script.py"]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.write(ours, b"\x03")
+        printed, _ = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert printed.startswith("seen 1\n")
+    assert "With tbasync it would be about" in printed
+
+
 def test_a_script_from_standard_input(tmp_path: Path) -> None:
     """`-` works as under python, with `--compare` too: both runs get the whole script."""
     source = textwrap.dedent(LOG) + "log(int(sys.argv[1]))\nprint(sys.argv, repr(sys.stdin.read()))"

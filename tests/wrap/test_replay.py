@@ -413,7 +413,7 @@ def test_timeouts_that_are_none(timeout: Any) -> None:
     for original in (recorder, Bare()):
         wrapped: Any = tbasync.wrap(original)
         for barrier in (wrapped.flush, wrapped.close):
-            with pytest.raises((TypeError, ValueError), match="^timeout must be"):
+            with pytest.raises((TypeError, ValueError), match=r"^timeout must be"):
                 barrier(timeout)
         wrapped.close()
     assert [call[0] for call in recorder.calls] == ["close"]
