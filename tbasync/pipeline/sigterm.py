@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import process
+from .held_signals import hold_during_forks
 from .pipeline import Pipeline
 
 # Whoever sends SIGTERM sends SIGKILL soon after: Kubernetes and SLURM after 30 seconds.
@@ -54,6 +56,11 @@ def wanted(asked_for: bool) -> bool:
     return asked_for or _for_all
 
 
+@functools.cache
+def _hold_during_forks() -> None:
+    hold_during_forks((signal.SIGTERM,))
+
+
 def install() -> None:
     """Has a SIGTERM drain the pipelines that `drain()` names before whatever handled the signal so far.
 
@@ -68,6 +75,7 @@ def install() -> None:
     if previous is None:
         raise ValueError("install_sigterm=True: the present handler of SIGTERM is not Python's to be called")
     if not getattr(previous, "drains_tbasync", False):
+        _hold_during_forks()
         signal.signal(signal.SIGTERM, _before(previous))
 
 

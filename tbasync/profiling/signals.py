@@ -9,6 +9,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from ..pipeline.held_signals import hold_during_forks
+
 # Those that are sent to end a process, and whose default action does so.
 ENDING = tuple(
     getattr(signal, name)
@@ -63,8 +65,7 @@ class _DefaultAction:
             if self._get(number) == signal.SIG_DFL:  # what is ignored, say under nohup, stays so
                 self._set(number, self._die)
         signal.signal, signal.getsignal = self._signal, self._getsignal
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._detach)
+        hold_during_forks(ENDING, self._detach)
 
     def _detach(self) -> None:
         """The end of a forked child is none of our business."""
@@ -91,4 +92,6 @@ class _DefaultAction:
         with contextlib.suppress(BaseException):
             self._last_act()
         self._set(number, signal.SIG_DFL)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))  # about to fork
         os.kill(os.getpid(), number)
