@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,30 @@ class DefaultCounts:
 
     def counts(self) -> NDArray[np.int64]:
         """The counts so far, int64 of shape (1548,); a new array."""
-        counts = np.empty(BUCKETS, np.int64)
-        counts[_HALF:] = self._codes[:_HALF]
-        counts[-1] += self._codes[_HALF]  # at or beyond the last edge
-        counts[:_HALF] = self._codes[-2:_NEGATIVE:-1]
-        counts[0] += self._codes[-1]  # beyond the first edge
-        counts[_HALF] += self._codes[_NEGATIVE]  # -0.0
+        counts: NDArray[np.int64] = _by_bucket(self._codes[None])[0]
         return counts if self._carried is None else counts + self._carried
+
+
+def counts_of(codes: NDArray[np.intp], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """The counts of several groups of values whose codes are known, int64 of shape (len(sizes), 1548).
+
+    Args:
+        codes: of all values, one group behind the other; overwritten.
+        sizes: how many values each group has.
+    """
+    codes += np.repeat(np.arange(len(sizes)) * _CODES, sizes)
+    counts = np.bincount(codes, minlength=_CODES * len(sizes))
+    return _by_bucket(counts.reshape(-1, _CODES))
+
+
+def _by_bucket(by_code: NDArray[np.int64]) -> NDArray[np.int64]:
+    counts = np.empty((len(by_code), BUCKETS), np.int64)
+    counts[:, _HALF:] = by_code[:, :_HALF]
+    counts[:, -1] += by_code[:, _HALF]  # at or beyond the last edge
+    counts[:, :_HALF] = by_code[:, -2:_NEGATIVE:-1]
+    counts[:, 0] += by_code[:, -1]  # beyond the first edge
+    counts[:, _HALF] += by_code[:, _NEGATIVE]  # -0.0
+    return counts
 
 
 def codes(bits: NDArray[Any], cells: NDArray[np.intp], sums: NDArray[Any]) -> NDArray[np.intp]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from weakref import WeakSet
@@ -92,7 +92,7 @@ def figure(tag: str, taken: TakenFigures) -> Encoded:
         pixels = np.stack([_draw_for_writer(figure) for figure in taken.figures])
     encoded = image(tag, pixels, "NHWC") if taken.batch else encode_pixels(tag, pixels[0])
     if taken.figures and taken.settings != _settings():
-        encoded = replace(encoded, notes=(_RESTYLED,))
+        encoded = encoded._replace(notes=(_RESTYLED,))
     return encoded
 
 

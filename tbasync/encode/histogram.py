@@ -34,6 +34,7 @@ from .bins import (
     merge_buckets,
     uniform_edges,
 )
+from .buckets import Counted
 from .default_bins import default_edges
 from .floats import finite, flat, require_real
 from .histogram_raw import summary_bytes
@@ -60,21 +61,21 @@ def check_histogram(
 
 
 def histogram(
-    tag: str, values: NDArray[Any] | Histogram | Tally, bins: Bins = DEFAULT, max_bins: int | None = None
+    tag: str, values: NDArray[Any] | Histogram | Counted, bins: Bins = DEFAULT, max_bins: int | None = None
 ) -> Encoded:
     """Encodes the distribution of `values`.
 
     Args:
         tag: the series' name.
         values: real numbers of any shape and dtype (bfloat16 as `floats.BFLOAT16`), an accumulator, or what
-            `together` has made of such numbers.
+            `together` has made of such numbers (for the default `bins`, all of them, alone).
         bins: the buckets, from `check_histogram`.
         max_bins: merge neighbouring buckets until there are less than twice as many as this.
     """
+    if isinstance(values, Counted):
+        return _of_counted(tag, values)
     if isinstance(values, Histogram):
-        values = values.tally
-    if isinstance(values, Tally):
-        return _of_tally(tag, values, max_bins)
+        return _of_tally(tag, values.tally, max_bins)
     if _is_default(bins):
         return _of_tally(tag, Tally.of(values), max_bins)
     moments = Moments.of(values)
@@ -101,7 +102,11 @@ def _of_counts(
 ) -> Encoded:
     if max_bins is not None:
         counts, edges = merge_buckets(counts, edges, max_bins)
-    limits, buckets = _support(counts, edges, moments)
+    return _of_counted(tag, Counted.within(moments, counts, edges), notes)
+
+
+def _of_counted(tag: str, counted: Counted, notes: tuple[str, ...] = ()) -> Encoded:
+    moments, limits, buckets = counted
     summary = summary_bytes(tag, moments.as_tuple(), limits, buckets)
     return Encoded(summary, nonfinite=moments.nonfinite, notes=notes)
 
@@ -126,21 +131,3 @@ def _counts(
         counts, edges, too_many = rule_histogram(wide, bins, MAX_BUCKETS)
     note = f"bins={bins!r} asks for more than {MAX_BUCKETS:,} buckets, which were written instead"
     return counts, edges, (note,) if too_many else ()
-
-
-def _support(
-    counts: NDArray[np.int64], edges: NDArray[np.float64], moments: Moments
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The right limits and counts to write: from an empty bucket, or none, to the last one with a value."""
-    filled = counts.astype(bool).nonzero()[0]
-    if not filled.size:
-        return np.empty(0), np.empty(0)
-    first, end = int(filled[0]), int(filled[-1]) + 1
-    limits = edges[first : end + 1].copy()
-    if moments.minimum < limits[0]:
-        limits[0] = moments.minimum
-    if moments.maximum > limits[-1]:
-        limits[-1] = moments.maximum
-    buckets = np.zeros(limits.size)
-    buckets[1:] = counts[first:end]
-    return limits, buckets

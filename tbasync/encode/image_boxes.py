@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def image_with_boxes(
     left_out = _draw_boxes(ImageDraw.Draw(picture), _drawable(boxes), labels or [None] * len(boxes))
     encoded = encode_pixels(tag, np.asarray(picture), rescale, nonfinite)
     if left_out:
-        encoded = replace(encoded, notes=(*encoded.notes, "boxes with a NaN coordinate were left out"))
+        encoded = encoded._replace(notes=(*encoded.notes, "boxes with a NaN coordinate were left out"))
     return encoded
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class SharedFile(Protocol):
@@ -17,8 +19,7 @@ class SharedFile(Protocol):
         """Takes note of what is in the file now."""
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One value, encoded: a pure function's whole result, so that encoders need no files and no warnings.
 
     Attributes:
@@ -34,5 +35,5 @@ class Encoded:
     nonfinite: int = 0
     notes: tuple[str, ...] = ()
     events: tuple[tuple[int, bytes], ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    shared: Mapping[str, tuple[SharedFile, bytes]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = _NONE
+    shared: Mapping[str, tuple[SharedFile, bytes]] = _NONE

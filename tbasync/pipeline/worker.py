@@ -228,7 +228,7 @@ class Worker:
         last = None
         if self._items:
             self._prefetch(self._items)
-            self._tally(self._items)
+            self._count_together(self._items)
         for kind, group in groupby(batch, type) if self._items else ((tuple, batch),):
             if kind is tuple:
                 scalars = cast("list[Scalar]", list(group))
@@ -292,18 +292,14 @@ class Worker:
             with contextlib.suppress(Exception):
                 prefetch(waiting)
 
-    def _tally(self, items: Sequence[Item]) -> None:
-        """Counts what small arrays hold of which histograms with default buckets are to be made, together."""
-        small = [item for item in items if isinstance(item, Summary) and item.encode is histogram]
-        small = [
-            item for item in small if type(item.arguments[0]) is np.ndarray and item.arguments[1] == DEFAULT
-        ]
+    def _count_together(self, items: Sequence[Item]) -> None:
+        """Counts the values of small histograms of the batch, all at once, and leaves the results in the items."""
+        small = [item for item in items if isinstance(item, Summary) and _is_plain_histogram(item)]
         # What fails here fails again, for that one summary.
         with contextlib.suppress(Exception):
-            for tallies in together([item.arguments[0] for item in small]) if len(small) > 1 else ():
-                for place, tally in tallies:
-                    item = small[place]
-                    item.arguments = (tally, *item.arguments[1:])
+            for counted in together([item.arguments[0] for item in small]) if len(small) > 1 else ():
+                for place, result in counted:
+                    small[place].arguments = (result,)
                 self._rest_if_due()
 
     def _metrics(self, item: Metrics) -> None:
@@ -460,6 +456,13 @@ class Worker:
 
 def _holds(known: Set[Series], tag: str) -> bool:
     return tag in known or any(tag_of(series) == tag for series in known if not isinstance(series, str))
+
+
+def _is_plain_histogram(item: Summary) -> bool:
+    if item.encode is not histogram or type(item.arguments[0]) is not np.ndarray:
+        return False
+    bins, max_bins = item.arguments[1:]
+    return isinstance(bins, str) and bins == DEFAULT and max_bins is None
 
 
 def _kind(item: Summary) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os.path
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def embedding(*arguments: Any, listed: ProjectorList | None = None, **options: A
     assert shared is listed
     content = listed.extended(addition, b"", None)
     listed.written(content)
-    return replace(encoded, files={**encoded.files, path: content})
+    return encoded._replace(files={**encoded.files, path: content})
 
 
 def _entry(tag: str = "default", step: int = 0, metadata: Any = None, images: Any = None) -> EmbeddingEntry:
