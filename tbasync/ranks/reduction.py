@@ -48,7 +48,9 @@ _CLOCKS_AGREE_SECONDS = 60.0
 # Work and rest of the writer thread by turns: see `pipeline/worker.py`.
 _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
-# How long a rank must have been silent before `close()` believes that it has nothing more to say.
+# How long a rank must have been silent before `close()` believes that it has nothing more to say: so many
+# intervals of the exchange, as its word may have to wait for one on each of three threads, but not less than this.
+_QUIET_INTERVALS = 3
 _QUIET_SECONDS = 1.0
 
 
@@ -87,7 +89,9 @@ class Reducer:
         held: values of this rank that wait for those of others.
     """
 
-    def __init__(self, team: Team, log_dir: str, overrides: Overrides, worker: Worker) -> None:
+    def __init__(
+        self, team: Team, log_dir: str, overrides: Overrides, worker: Worker, interval: float = 0.0
+    ) -> None:
         """Knows of nothing yet.
 
         Args:
@@ -95,8 +99,10 @@ class Reducer:
             log_dir: the writer's directory.
             overrides: tag -> its reductions; may change meanwhile.
             worker: what writes the points.
+            interval: seconds between two words of a rank that reports something.
         """
         self.held = 0
+        self._quiet = max(_QUIET_SECONDS, _QUIET_INTERVALS * interval)
         self._team = team
         self._log_dir = log_dir
         self._overrides = overrides
@@ -169,7 +175,11 @@ class Reducer:
         self._waiting = max(1, self._waiting)
         if self._team.world == 1 or self._groups.crowded:
             self.write_ready()
-        if len(known.names) > _MOST_SERIES:
+        self._forget_series()
+
+    def _forget_series(self) -> None:
+        """Begins anew when there are too many: what waits is written as it is."""
+        if len(self._known.names) > _MOST_SERIES:
             self.write_ready(everything=True)
             self._begin()
 
@@ -188,8 +198,9 @@ class Reducer:
             behind = behind if abs(behind) > _CLOCKS_AGREE_SECONDS else 0.0
             for section in block.sections:
                 self._hear_section(section, behind, now)
-            self._breathe()
+                self._breathe()
         self.write_ready()
+        self._forget_series()
 
     def _hear_section(self, section: Section, behind: float, now: float) -> None:
         new = {origin.rank for origin in section.origins if self._roster.note(origin, now)}
@@ -302,7 +313,7 @@ class Reducer:
     @property
     def settled(self) -> bool:
         """Whether no living rank is expected to report anything more, as far as can be told."""
-        return not self._waiting and not self._roster.busy(time.monotonic(), _QUIET_SECONDS).any()
+        return not self._waiting and not self._roster.busy(time.monotonic(), self._quiet).any()
 
     @property
     def waits(self) -> bool:

@@ -23,7 +23,8 @@ class WritingPipeline(ReducingPipeline):
         self._deaf = False
         self._telling = threading.Lock()
         self._drained = False
-        self._reducer = Reducer(self.team, self.options.log_dir, self.overrides, self._worker)
+        interval = self.team.exchange_interval(self.options.interval)
+        self._reducer = Reducer(self.team, self.options.log_dir, self.overrides, self._worker, interval)
         self._worker.diversion = self._reducer
         return Receiver(self.team, self)
 
