@@ -59,6 +59,18 @@ class WritingPipeline(ReducingPipeline):
             message = f"scalars of other ranks could not be reduced: {type(error).__name__}: {error}"
             self._faults.failed(("reduce", type(error)), message, error)
 
+    # -- series that begin anew ----------------------------------------------------------------------------
+
+    def purge(self, step: int) -> None:
+        """Hides what was pushed before from a step on, what waits for other ranks included."""
+        self.submit(self._write_everything)
+        super().purge(step)
+
+    def reset(self, tag: str) -> None:
+        """Hides what was pushed before under a scalar's tag, what waits for other ranks included."""
+        self.submit(self._write_everything)
+        super().reset(tag)
+
     # -- barriers ------------------------------------------------------------------------------------------
 
     def flush(self, timeout: float | None = None, *, fsync: bool = False) -> bool:

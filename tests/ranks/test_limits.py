@@ -174,3 +174,33 @@ def test_close_waits_as_long_as_ranks_may_be_between_two_words(make_job):
     job.close()
     assert writers[0]._pipeline.wait_for(closing, 30)
     assert read_scalars(job.run)["a"] == [(0, 1.0), (1, 3.0)]
+
+
+def test_purge_comes_after_what_waits(make_job):
+    """What this rank had logged before a purge is hidden by it, though it still waits for other ranks then."""
+    job = make_job(2)
+    writer = job.start(reduce_timeout=60.0)[0]
+    for step in range(5):
+        writer.add_scalar("a", step, step)
+        writer.add_scalar("b", step, step)
+    writer.purge(3)
+    writer.reset("b")
+    writer.add_scalar("a", 30.0, 3)
+    assert writer.flush(10)
+    shown = tbasync.read(job.run)
+    assert shown["a"].values.tolist() == [0.0, 1.0, 2.0, 30.0]
+    assert "b" not in shown or not len(shown["b"].steps)
+
+
+def test_a_writer_that_writes_nothing_keeps_its_place(make_job):
+    """`write_to_disk=False` on one rank makes a null writer, and its later writers still meet those of the others."""
+    job = make_job(2)
+    silent = job.start(1, write_to_disk=False)[0]
+    assert not hasattr(silent, "_pipeline")
+    with pytest.warns(TbasyncWarning, match="nothing has been heard of the ranks 1"):
+        job.start(0, reduce_timeout=0.1)[0].close()
+    writers = job.start()
+    for rank, writer in enumerate(writers):
+        writer.add_scalar("a", rank, 0)
+    job.close()
+    assert read_scalars(job.run)["a"] == [(0, 0.5)]
