@@ -12,7 +12,7 @@ from .faults import Faults, describe
 # A run's records are written when a piece of the queue is done, or when they have grown to this.
 _CHUNK_BYTES = 1 << 20
 
-# Errors that go away by themselves: a full disk is emptied, a server comes back.
+# Errors that go away by themselves: a full disk is emptied, a server comes back, a mount is made again.
 _PASSING = frozenset(
     (
         errno.ENOSPC,
@@ -25,6 +25,18 @@ _PASSING = frozenset(
         errno.ENOMEM,
         errno.ETIMEDOUT,
         errno.EROFS,
+        errno.EBADF,
+        errno.EBUSY,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ENOTCONN,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
     )
 )
 
