@@ -63,13 +63,17 @@ class WritingPipeline(ReducingPipeline):
 
     def purge(self, step: int) -> None:
         """Hides what was pushed before from a step on, what waits for other ranks included."""
-        self.submit(self._write_everything)
+        self._write_what_waits()
         super().purge(step)
 
     def reset(self, tag: str) -> None:
         """Hides what was pushed before under a scalar's tag, what waits for other ranks included."""
-        self.submit(self._write_everything)
+        self._write_what_waits()
         super().reset(tag)
+
+    def _write_what_waits(self) -> None:
+        if not self._forked:  # what waits is the parent's
+            self.submit(self._write_everything)
 
     # -- barriers ------------------------------------------------------------------------------------------
 
