@@ -83,7 +83,7 @@ def _connector(distributed: Any, default: Any) -> Callable[[float], Store] | Non
     else:
         _log.debug("no second connection can be made to a %s", type(store).__name__)
         return None
-    if not hasattr(default, "clone"):  # before torch 2.7 or so
+    if not hasattr(default, "clone"):  # an older torch
         return connect
     tenancy = _Tenancy(default)
     return lambda seconds: distributed.PrefixStore(tenancy.name(), connect(seconds))
