@@ -15,6 +15,8 @@ _MOST_ROUNDS = 1024
 _MOST_AHEAD = 32 << 20
 _AHEAD_SECONDS = 1.0
 _LOOK_SECONDS = 0.001
+_BLOCKS_AT_A_STRETCH = 4
+_REST_SECONDS = 50e-6
 
 
 class Hearer(Protocol):
@@ -83,6 +85,9 @@ class Receiver(Side):
         return True
 
     def _decoded(self, data: bytes) -> list[Block]:
+        # Some dozen at once would hold the GIL for longer than the training loop may wait for it.
+        if self.traffic.blocks_received % _BLOCKS_AT_A_STRETCH == 0:
+            time.sleep(_REST_SECONDS)
         self.traffic.blocks_received += 1
         self.traffic.bytes_received += len(data)
         try:

@@ -119,7 +119,7 @@ class Reducer:
         self._known = KnownSeries()
         self._histograms: dict[int, bytes] = {}
         team = self._team
-        self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten)
+        self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten, self._breathe)
 
     # -- values of this rank -------------------------------------------------------------------------------
 
@@ -148,9 +148,9 @@ class Reducer:
         self._histograms[self._kept_so_far] = histogram
         return self._kept_so_far
 
-    def _forgotten(self, series: int, values: Floats) -> None:
+    def _forgotten(self, series: int, values: Floats, present: Bools) -> None:
         if is_histogram(self._known.forms[series][1]):
-            for number in values.tolist():
+            for number in values[present].tolist():
                 del self._histograms[int(number)]
 
     def _put_own(self, run: str, columns: Columns, style: Style) -> None:
