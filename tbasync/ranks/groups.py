@@ -220,7 +220,9 @@ class Groups:
 
     # -- taking --------------------------------------------------------------------------------------------
 
-    def take(self, alive: Bools, now: float, *, everything: bool = False) -> Iterator[Ready]:
+    def take(
+        self, alive: Bools, now: float, *, everything: bool = False, most: int | None = None
+    ) -> Iterator[Ready]:
         """The groups that are to be written now, oldest first, in pieces of a bounded size.
 
         Those that need not be kept are forgotten at the end.
@@ -229,10 +231,12 @@ class Groups:
             alive: bool (world,), ranks that may still report.
             now: `time.monotonic()`.
             everything: write every group that holds something new.
+            most: how many groups may be kept; None is as many as there is memory for.
         """
+        most = self._most_rows if most is None else most
         rows = self._rows.used()
         counts = self._rows.counts[rows]
-        pushed_out = np.arange(len(rows)) < len(rows) - self._most_rows
+        pushed_out = np.arange(len(rows)) < len(rows) - most
         age = now - self._rows.since[rows]
         late = age >= self._timeout
         due = counts > self._rows.written[rows]

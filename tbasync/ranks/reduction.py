@@ -43,6 +43,8 @@ _FUNCTIONS: Mapping[Reduction, Callable[..., Any]] = {
 }
 # A job that makes up tags without end must not grow the tables without end.
 _MOST_SERIES = 32_768
+# What the accumulators of waiting groups may take; their groups' cells are bounded apart from them.
+_MOST_HISTOGRAM_BYTES = 256 << 20
 # Wall times of ranks whose clock is further off than this are set by the writing rank's clock.
 _CLOCKS_AGREE_SECONDS = 60.0
 # Work and rest of the writer thread by turns: see `pipeline/worker.py`.
@@ -118,6 +120,7 @@ class Reducer:
     def _begin(self) -> None:
         self._known = KnownSeries()
         self._histograms: dict[int, bytes] = {}
+        self._histogram_bytes = 0
         team = self._team
         self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten, self._breathe)
 
@@ -146,12 +149,13 @@ class Reducer:
         """Keeps an accumulator's bytes until its group is forgotten; returns what stands for it there."""
         self._kept_so_far += 1
         self._histograms[self._kept_so_far] = histogram
+        self._histogram_bytes += len(histogram)
         return self._kept_so_far
 
     def _forgotten(self, series: int, values: Floats, present: Bools) -> None:
         if is_histogram(self._known.forms[series][1]):
             for number in values[present].tolist():
-                del self._histograms[int(number)]
+                self._histogram_bytes -= len(self._histograms.pop(int(number)))
 
     def _put_own(self, run: str, columns: Columns, style: Style) -> None:
         known = self._known
@@ -175,10 +179,12 @@ class Reducer:
         self._waiting = max(1, self._waiting)
         if self._team.world == 1 or self._groups.crowded:
             self.write_ready()
-        self._forget_series()
+        self._bound()
 
-    def _forget_series(self) -> None:
-        """Begins anew when there are too many: what waits is written as it is."""
+    def _bound(self) -> None:
+        """Writes as it is what would take too much memory: the oldest accumulators; or all, and begins anew."""
+        while self._histogram_bytes > _MOST_HISTOGRAM_BYTES and len(self._groups):
+            self.write_ready(most=len(self._groups) // 2)
         if len(self._known.names) > _MOST_SERIES:
             self.write_ready(everything=True)
             self._begin()
@@ -200,7 +206,7 @@ class Reducer:
                 self._hear_section(section, behind, now)
                 self._breathe()
         self.write_ready()
-        self._forget_series()
+        self._bound()
 
     def _hear_section(self, section: Section, behind: float, now: float) -> None:
         new = {origin.rank for origin in section.origins if self._roster.note(origin, now)}
@@ -232,10 +238,15 @@ class Reducer:
 
     # -- points --------------------------------------------------------------------------------------------
 
-    def write_ready(self, *, everything: bool = False) -> None:
-        """Writes the groups that need not wait, or all that hold something new."""
+    def write_ready(self, *, everything: bool = False, most: int | None = None) -> None:
+        """Writes the groups that need not wait, or all that hold something new.
+
+        Args:
+            everything: all.
+            most: how many groups may go on waiting; the oldest do not.
+        """
         now = time.monotonic()
-        for ready in self._groups.take(self._roster.alive(now), now, everything=everything):
+        for ready in self._groups.take(self._roster.alive(now), now, everything=everything, most=most):
             self._count(ready)
             self._write(ready)
             self._breathe()

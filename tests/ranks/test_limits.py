@@ -204,3 +204,27 @@ def test_a_writer_that_writes_nothing_keeps_its_place(make_job):
         writer.add_scalar("a", rank, 0)
     job.close()
     assert read_scalars(job.run)["a"] == [(0, 0.5)]
+
+
+def test_accumulators_that_wait_are_bounded(make_job, monkeypatch):
+    """What many ranks' histograms take is not without end: the oldest are written as they are."""
+    gathered = tbasync.Histogram()
+    gathered.update(np.random.default_rng(0).standard_normal(1000))
+    most = 20 * len(gathered.to_bytes())
+    monkeypatch.setattr("tbasync.ranks.reduction._MOST_HISTOGRAM_BYTES", most)
+    job = make_job(2)
+    writers = job.start(reduce_timeout=60.0)
+    for step in range(100):
+        writers[0].add_histogram("weights", gathered, step)
+        writers[0].add_scalar("a", 1.0, step)
+    for step in range(100, 150):
+        writers[1].add_histogram("weights", gathered, step)
+    assert writers[1].flush(10)
+    reducer = writers[0]._pipeline._reducer
+    wait_until(lambda: writers[0].stats().reductions.groups.get(1, 0) >= 120)
+    wait_until(lambda: reducer._histogram_bytes <= most)
+    job.close()
+    run = tbasync.read(job.run)
+    assert run["weights"].steps.tolist() == list(range(150))
+    assert reducer._histogram_bytes == sum(map(len, reducer._histograms.values()))
+    assert writers[0].stats().waiting == 0
