@@ -22,6 +22,9 @@ def main() -> None:
     os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"
     print(f"{RANKS} ranks, {METRICS} metrics a step, {RATE} steps a second, for {STEPS // RATE} s")
     print(
+        "complete: points with the values of all ranks; lag: from the last push to the last point; CPU of one core"
+    )
+    print(
         f"{'':24}{'complete':>10}{'lag':>10}{'writer thread':>16}{'exchange':>12}{'store':>10}"
         f"{'blocks a s':>12}{'MB a s':>10}"
     )
@@ -80,7 +83,8 @@ def _pipeline(rank: int, port: int, directory: str, node: int) -> Any:
     from torch.distributed import TCPStore
 
     from tbasync.pipeline.options import Options
-    from tbasync.ranks.pipeline import reducing_pipeline
+    from tbasync.ranks.pipeline import pipeline_of
+    from tbasync.ranks.role import Role
     from tbasync.ranks.team import Team
 
     def connect(seconds: float) -> Any:
@@ -91,7 +95,7 @@ def _pipeline(rank: int, port: int, directory: str, node: int) -> Any:
         place = os.path.join(directory, f"node{rank // node}")
         os.makedirs(place, exist_ok=True)
     team = Team(rank, RANKS, 0, ("mean",), 60.0, connect, "benchmark", place)
-    return reducing_pipeline(Options(os.path.join(directory, "run")), None, team, writes=rank == 0)
+    return pipeline_of(Options(os.path.join(directory, "run")), None, Role(writes=rank == 0, team=team))
 
 
 def _drive(pipelines: list[Any], began: float) -> None:

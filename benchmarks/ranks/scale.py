@@ -125,13 +125,13 @@ def _hear(pipeline: Any, reducer: Any, blocks: list[bytes], serial: int, steps: 
         breaths.append(time.thread_time())
         breathe()
 
-    reducer._breathe = note_breath
+    reducer._breathe = reducer._groups._breathe = note_breath
     began = time.thread_time()
     reducer.scalars(None, own)
     for first in range(0, len(blocks), 64):
         reducer.hear([decode_block(block) for block in blocks[first : first + 64]])
     pipeline._output.write()
-    reducer._breathe = breathe
+    reducer._breathe = reducer._groups._breathe = breathe
     return time.thread_time() - began, float(np.diff(breaths).max())
 
 

@@ -9,7 +9,7 @@ from ..files.interface import Files, SpoolFullError, StoreError
 from .beside import Beside
 from .faults import Faults, describe
 
-# Errors that go away by themselves: a full disk is emptied, a server comes back.
+# Errors that go away by themselves: a full disk is emptied, a server comes back, a mount is made again.
 _PASSING = frozenset(
     (
         errno.ENOSPC,
@@ -22,6 +22,18 @@ _PASSING = frozenset(
         errno.ENOMEM,
         errno.ETIMEDOUT,
         errno.EROFS,
+        errno.EBADF,
+        errno.EBUSY,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ENOTCONN,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
     )
 )
 

@@ -24,13 +24,15 @@ from __future__ import annotations
 import functools
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import starmap
+from itertools import chain, repeat, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from ..files.paths import sub_run
 
 SCALARS, HISTOGRAMS = 1, 2
 
@@ -44,6 +46,13 @@ _ORIGIN = struct.Struct("<IQB")
 _TABLE = struct.Struct("<IIII")
 _SIZE = struct.Struct("<I")
 _MAGIC, _VERSION = b"tR", 1
+
+# torch's store refuses values of more than 8 MiB, and ends the connection of who sends one.
+BLOCK_BYTES = 1 << 20
+# About what a section of one rank takes in memory at most, so that those of some hundred may be put side by side.
+SECTION_BYTES = 1 << 17
+# Side by side they take a cell for each rank and row: not done where that is larger than this, and than before.
+_SMALL_BYTES = 1 << 16
 
 
 class Series(NamedTuple):
@@ -143,13 +152,32 @@ class Block:
 
 def encode_block(block: Block) -> bytes:
     """The bytes of a block."""
-    parts = [_HEADER.pack(_MAGIC, _VERSION, 0, block.sent, len(block.sections))]
-    for section in block.sections:
-        payload = _encode_payload(section)
-        parts.append(_SECTION.pack(section.kind, len(section.origins), len(payload)))
-        parts += starmap(_ORIGIN.pack, section.origins)
-        parts.append(payload)
-    return b"".join(parts)
+    return _framed(block.sent, list(map(_encode_section, block.sections)))
+
+
+def _encode_section(section: Section) -> bytes:
+    payload = _encode_payload(section)
+    head = _SECTION.pack(section.kind, len(section.origins), len(payload))
+    return b"".join((head, *starmap(_ORIGIN.pack, section.origins), payload))
+
+
+def encode_blocks(sent: float, sections: Iterable[Section]) -> Iterator[tuple[bytes, int]]:
+    """Sections as blocks of `BLOCK_BYTES` at most, or of a single section; and how many each holds.
+
+    The next block is made when it is asked for.
+    """
+    parts: list[bytes] = []
+    for data in map(_encode_section, sections):
+        if parts and sum(map(len, parts)) + len(data) > BLOCK_BYTES:
+            yield _framed(sent, parts), len(parts)
+            parts = []
+        parts.append(data)
+    if parts:
+        yield _framed(sent, parts), len(parts)
+
+
+def _framed(sent: float, parts: Sequence[bytes]) -> bytes:
+    return b"".join((_HEADER.pack(_MAGIC, _VERSION, 0, sent, len(parts)), *parts))
 
 
 def decode_block(data: bytes) -> Block:
@@ -262,10 +290,14 @@ def _decode_table(data: bytes) -> Table:
 @functools.lru_cache(maxsize=1024)
 def _series_of(data: bytes) -> tuple[Series, ...]:
     # Every interval brings the same series again, and every node brings the same ones.
-    return tuple(
+    found = tuple(
         Series(str(run), str(tag), str(reductions), tuple(map(str, style)))
         for run, tag, reductions, style in json.loads(data)
     )
+    for series in found:
+        if series.run:
+            sub_run("", series.run)
+    return found
 
 
 def merge(sections: Iterable[Section]) -> list[Section]:
@@ -289,20 +321,24 @@ def merge(sections: Iterable[Section]) -> list[Section]:
         if generation == len(generations):
             generations.append([])
         generations[generation].append(section)
-    return [*map(_merge_generation, generations), *rest]
+    return [*chain.from_iterable(map(_merge_generation, generations)), *rest]
 
 
-def _merge_generation(sections: Sequence[Section]) -> Section:
+def _merge_generation(sections: Sequence[Section]) -> Sequence[Section]:
     origins = [section.origins[0] for section in sections]
     sections = sorted(sections, key=lambda section: section.origins[0].rank)
     tables = [section.table for section in sections if section.table is not None]
     if len(tables) < 2:
-        return Section(origins, tables[0] if tables else None)
-    return Section(origins, _merge_tables(tables))
+        return [Section(origins, tables[0] if tables else None)]
+    table = _merge_tables(tables)
+    return sections if table is None else [Section(origins, table)]
 
 
-def _merge_tables(tables: Sequence[Table]) -> Table:
-    """Tables of different ranks as one; what a rank reports twice stays in rows of its own."""
+def _merge_tables(tables: Sequence[Table]) -> Table | None:
+    """Tables of different ranks as one; what a rank reports twice stays in rows of its own.
+
+    None if it would be large and hardly filled, as of ranks that are out of step.
+    """
     numbers: dict[Series, int] = {}
     rows: dict[tuple[int, int, int], int] = {}
     places = []
@@ -311,6 +347,9 @@ def _merge_tables(tables: Sequence[Table]) -> Table:
         keys = _nth([(own[number], step) for number, step in zip(*_keys(table), strict=True)])
         places.append([rows.setdefault(key, len(rows)) for key in keys])
     ranks = np.concatenate([table.ranks for table in tables])
+    apart = sum(map(_cells_nbytes, (len(place) for place in places), repeat(1)))
+    if _cells_nbytes(len(rows), len(ranks)) > max(_SMALL_BYTES, apart):
+        return None
     values = np.zeros((len(rows), len(ranks)))
     present = np.zeros(values.shape, np.bool_)
     wall_times = np.empty(len(rows))
@@ -324,6 +363,10 @@ def _merge_tables(tables: Sequence[Table]) -> Table:
     keys_of_rows = np.array([key[:2] for key in rows], np.int64).reshape(-1, 2)
     head = (tuple(numbers), keys_of_rows[:, 0].astype(np.intp), keys_of_rows[:, 1], wall_times)
     return Table(*head, ranks, values, None if present.all() else present)
+
+
+def _cells_nbytes(rows: int, ranks: int) -> int:
+    return rows * (20 + 8 * ranks)
 
 
 def _keys(table: Table) -> tuple[list[int], list[int]]:

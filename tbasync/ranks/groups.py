@@ -31,7 +31,10 @@ _PIECE = 1 << 16
 # Ranks in step report the same rows one after the other: so many sets of rows are recognised.
 _MOST_RECENT = 256
 
-Forgotten: TypeAlias = "Callable[[int, Floats], object]"
+# Groups that are forgotten at a stretch.
+_FORGOTTEN_AT_ONCE = 256
+
+Forgotten: TypeAlias = "Callable[[int, Floats, Bools], object]"
 
 
 class _Repeats:
@@ -57,16 +60,26 @@ class _Repeats:
 class Groups:
     """The groups that wait, and those that were written incomplete. For one thread at a time."""
 
-    def __init__(self, world: int, own_rank: int, timeout: float, forgotten: Forgotten | None = None) -> None:
+    def __init__(
+        self,
+        world: int,
+        own_rank: int,
+        timeout: float,
+        forgotten: Forgotten | None = None,
+        breathe: Callable[[], object] = bool,
+    ) -> None:
         """Makes an empty collection.
 
         Args:
             world: number of ranks.
             own_rank: the rank whose wall times are the groups'.
             timeout: seconds after its first report at which a group is written with whom it has.
-            forgotten: called with the series and the values of each group that is done with.
+            forgotten: called with the series of each group that is done with, its values, and which of them are
+                there; both float64 and bool (world,), valid during the call.
+            breathe: called between two pieces of work.
         """
         self._forgotten = forgotten
+        self._breathe = breathe
         self._world = world
         self._timeout = timeout
         self._most_rows = max(1024, _MOST_BYTES // Rows.nbytes(world))
@@ -202,11 +215,14 @@ class Groups:
             some = candidates[first : first + self._piece]
             at = rows[some]
             satisfied[some] = ~(needed[self._rows.series[at]] & ~self._rows.present[at]).any(1)
+            self._breathe()
         return satisfied
 
     # -- taking --------------------------------------------------------------------------------------------
 
-    def take(self, alive: Bools, now: float, *, everything: bool = False) -> Iterator[Ready]:
+    def take(
+        self, alive: Bools, now: float, *, everything: bool = False, most: int | None = None
+    ) -> Iterator[Ready]:
         """The groups that are to be written now, oldest first, in pieces of a bounded size.
 
         Those that need not be kept are forgotten at the end.
@@ -215,10 +231,12 @@ class Groups:
             alive: bool (world,), ranks that may still report.
             now: `time.monotonic()`.
             everything: write every group that holds something new.
+            most: how many groups may be kept; None is as many as there is memory for.
         """
+        most = self._most_rows if most is None else most
         rows = self._rows.used()
         counts = self._rows.counts[rows]
-        pushed_out = np.arange(len(rows)) < len(rows) - self._most_rows
+        pushed_out = np.arange(len(rows)) < len(rows) - most
         age = now - self._rows.since[rows]
         late = age >= self._timeout
         due = counts > self._rows.written[rows]
@@ -229,13 +247,14 @@ class Groups:
         for first in range(0, len(to_write), self._piece):
             yield self._rows.read(to_write[first : first + self._piece])
         done = (counts == self._world) | (age >= _KEPT_TIMEOUTS * self._timeout) | pushed_out
-        for row in rows[done].tolist():
+        for place, row in enumerate(rows[done].tolist()):
             self._forget(row)
+            if place % _FORGOTTEN_AT_ONCE == 0:
+                self._breathe()
 
     def _forget(self, row: int) -> None:
         if self._forgotten is not None:
-            present = self._rows.present[row]
-            self._forgotten(int(self._rows.series[row]), self._rows.values[row, present])
+            self._forgotten(int(self._rows.series[row]), self._rows.values[row], self._rows.present[row])
         key = int(self._rows.series[row]), int(self._rows.steps[row])
         known = self._names[key]
         if isinstance(known, _Repeats):

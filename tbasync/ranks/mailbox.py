@@ -61,11 +61,22 @@ class Mailbox:
             self._note_tail(self._store.add(self._key("tail"), 0))
         return self._drawn - self._read <= self._room
 
+    def has_reader(self) -> bool:
+        """Whether it is open; asks the store only if it was closed when last heard of."""
+        if self.closed:
+            self._note_tail(self._store.add(self._key("tail"), 0))
+        return not self.closed
+
     def post(self, block: bytes) -> int:
-        """Hands over a block; returns its ticket when the store has it."""
+        """Hands over a block; returns its ticket when the store has it.
+
+        If the mailbox turns out to be closed it is taken back.
+        """
         self._drawn = self._store.add(self._key("head"), 1)
         self._store.set(self._key(self._drawn), block)
         self._note_tail(self._store.add(self._key("tail"), 0))
+        if self.closed:
+            self._store.delete_key(self._key(self._drawn))
         return self._drawn
 
     def is_read(self, ticket: int) -> bool:

@@ -65,7 +65,8 @@ class Node:
         self._rank = rank
         self._own = f"{rank}{_SUFFIX}"
         self._writes = writes
-        digest = hashlib.blake2b(job.encode(), digest_size=16).hexdigest()
+        # Machines may share the place: whoever speaks reads the mailbox of its own.
+        digest = hashlib.blake2b(f"{job} {_boot()}".encode(), digest_size=16).hexdigest()
         self._directory = os.path.join(place, f"{_PREFIX}{os.getuid()}-{digest}")
         self._locks: dict[str, int] = {}
         _sweep(place)

@@ -43,12 +43,16 @@ _FUNCTIONS: Mapping[Reduction, Callable[..., Any]] = {
 }
 # A job that makes up tags without end must not grow the tables without end.
 _MOST_SERIES = 32_768
+# What the accumulators of waiting groups may take; their groups' cells are bounded apart from them.
+_MOST_HISTOGRAM_BYTES = 256 << 20
 # Wall times of ranks whose clock is further off than this are set by the writing rank's clock.
 _CLOCKS_AGREE_SECONDS = 60.0
 # Work and rest of the writer thread by turns: see `pipeline/worker.py`.
 _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
-# How long a rank must have been silent before `close()` believes that it has nothing more to say.
+# How long a rank must have been silent before `close()` believes that it has nothing more to say: so many
+# intervals of the exchange, as its word may have to wait for one on each of three threads, but not less than this.
+_QUIET_INTERVALS = 3
 _QUIET_SECONDS = 1.0
 
 
@@ -87,7 +91,9 @@ class Reducer:
         held: values of this rank that wait for those of others.
     """
 
-    def __init__(self, team: Team, log_dir: str, overrides: Overrides, worker: Worker) -> None:
+    def __init__(
+        self, team: Team, log_dir: str, overrides: Overrides, worker: Worker, interval: float = 0.0
+    ) -> None:
         """Knows of nothing yet.
 
         Args:
@@ -95,8 +101,10 @@ class Reducer:
             log_dir: the writer's directory.
             overrides: tag -> its reductions; may change meanwhile.
             worker: what writes the points.
+            interval: seconds between two words of a rank that reports something.
         """
         self.held = 0
+        self._quiet = max(_QUIET_SECONDS, _QUIET_INTERVALS * interval)
         self._team = team
         self._log_dir = log_dir
         self._overrides = overrides
@@ -112,8 +120,9 @@ class Reducer:
     def _begin(self) -> None:
         self._known = KnownSeries()
         self._histograms: dict[int, bytes] = {}
+        self._histogram_bytes = 0
         team = self._team
-        self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten)
+        self._groups = Groups(team.world, team.rank, team.timeout, self._forgotten, self._breathe)
 
     # -- values of this rank -------------------------------------------------------------------------------
 
@@ -140,12 +149,13 @@ class Reducer:
         """Keeps an accumulator's bytes until its group is forgotten; returns what stands for it there."""
         self._kept_so_far += 1
         self._histograms[self._kept_so_far] = histogram
+        self._histogram_bytes += len(histogram)
         return self._kept_so_far
 
-    def _forgotten(self, series: int, values: Floats) -> None:
+    def _forgotten(self, series: int, values: Floats, present: Bools) -> None:
         if is_histogram(self._known.forms[series][1]):
-            for number in values.tolist():
-                del self._histograms[int(number)]
+            for number in values[present].tolist():
+                self._histogram_bytes -= len(self._histograms.pop(int(number)))
 
     def _put_own(self, run: str, columns: Columns, style: Style) -> None:
         known = self._known
@@ -169,7 +179,13 @@ class Reducer:
         self._waiting = max(1, self._waiting)
         if self._team.world == 1 or self._groups.crowded:
             self.write_ready()
-        if len(known.names) > _MOST_SERIES:
+        self._bound()
+
+    def _bound(self) -> None:
+        """Writes as it is what would take too much memory: the oldest accumulators; or all, and begins anew."""
+        while self._histogram_bytes > _MOST_HISTOGRAM_BYTES and len(self._groups):
+            self.write_ready(most=len(self._groups) // 2)
+        if len(self._known.names) > _MOST_SERIES:
             self.write_ready(everything=True)
             self._begin()
 
@@ -188,8 +204,9 @@ class Reducer:
             behind = behind if abs(behind) > _CLOCKS_AGREE_SECONDS else 0.0
             for section in block.sections:
                 self._hear_section(section, behind, now)
-            self._breathe()
+                self._breathe()
         self.write_ready()
+        self._bound()
 
     def _hear_section(self, section: Section, behind: float, now: float) -> None:
         new = {origin.rank for origin in section.origins if self._roster.note(origin, now)}
@@ -221,10 +238,15 @@ class Reducer:
 
     # -- points --------------------------------------------------------------------------------------------
 
-    def write_ready(self, *, everything: bool = False) -> None:
-        """Writes the groups that need not wait, or all that hold something new."""
+    def write_ready(self, *, everything: bool = False, most: int | None = None) -> None:
+        """Writes the groups that need not wait, or all that hold something new.
+
+        Args:
+            everything: all.
+            most: how many groups may go on waiting; the oldest do not.
+        """
         now = time.monotonic()
-        for ready in self._groups.take(self._roster.alive(now), now, everything=everything):
+        for ready in self._groups.take(self._roster.alive(now), now, everything=everything, most=most):
             self._count(ready)
             self._write(ready)
             self._breathe()
@@ -302,7 +324,7 @@ class Reducer:
     @property
     def settled(self) -> bool:
         """Whether no living rank is expected to report anything more, as far as can be told."""
-        return not self._waiting and not self._roster.busy(time.monotonic(), _QUIET_SECONDS).any()
+        return not self._waiting and not self._roster.busy(time.monotonic(), self._quiet).any()
 
     @property
     def waits(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import TypeAlias
@@ -30,6 +30,7 @@ _TENSOR, _DESCRIBED, _HISTOGRAM = "tensor", "described", "histogram"
 # What may wait for the job's store to answer.
 MOST_BYTES = 100 << 20
 _VALUE_BYTES = 100  # of a scalar that waits as a row of four lists
+_PIECE = 1024  # scalars of a batch, at most
 
 
 def styled_scalar(item: Summary) -> tuple[float, Style] | None:
@@ -142,6 +143,35 @@ class Batch:
         return _VALUE_BYTES * self.summaries + len(self.histogram)
 
 
+def parcels(batches: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
+    """Batches in lists that take `most` bytes together, or hold one batch."""
+    parcel: list[Batch] = []
+    size = 0
+    for batch in batches:
+        if parcel and size + batch.nbytes > most:
+            yield parcel
+            parcel, size = [], 0
+        parcel.append(batch)
+        size += batch.nbytes
+    if parcel:
+        yield parcel
+
+
+def _pieces(columns: Columns) -> Iterator[Columns]:
+    """Scalars in pieces of a bounded size: a single dict of metrics may be of any."""
+    if len(columns.tags) <= _PIECE:
+        yield columns
+        return
+    for first in range(0, len(columns.tags), _PIECE):
+        piece = Columns()
+        some = slice(first, first + _PIECE)
+        piece.tags += columns.tags[some]
+        piece.values += columns.values[some]
+        piece.steps += columns.steps[some]
+        piece.wall_times += columns.wall_times[some]
+        yield piece
+
+
 def single(item: Summary, value: float) -> Columns:
     """One value at the place of a summary."""
     columns = Columns()
@@ -189,7 +219,8 @@ class Pending:
         if self._worker is not None:
             tags = apart(columns.tags, self._reduce, self._overrides)
             columns = write_apart(self._worker, run, columns, tags)
-        self._append(Batch(run_name(self._log_dir, run), columns))
+        for some in _pieces(columns):
+            self._append(Batch(run_name(self._log_dir, run), some))
 
     def summary(self, item: Summary) -> bool:
         """Takes a scalar of another style, or an accumulator; whether it was one."""

@@ -71,9 +71,12 @@ def choose_role(
     _check_world(writers, place)
     writes = bool(write_to_disk) and place.rank in writers
     sub_run = f"rank{place.rank}" if len(writers) > 1 else ""
-    if reductions is None or not write_to_disk:
+    if reductions is None:
         return Role(writes, sub_run)
+    # Also by who writes nothing: its next writer belongs to the next one of the others.
     team = find_team(place, writers[0], reductions, timeout)
+    if not write_to_disk:
+        return Role(writes, sub_run)
     if team.world == 1:
         _warn_if_alone(place)
         return Role(writes, sub_run, team if writes else None)

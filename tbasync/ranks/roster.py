@@ -72,6 +72,9 @@ class Roster:
             return False
         if state == GONE:
             self._closed[rank] = True
+            # What of its values is still on its way does not bring it back to life.
+            if rank in self._windows:
+                self._last_words[rank] = self._windows[rank].highest + _ANOTHER_PROCESS // 2
             return True
         self._heard[rank] = now
         self._met[rank] = True

@@ -22,23 +22,25 @@ from .block import (
     FINISHED,
     GONE,
     HISTOGRAMS,
+    SCALARS,
+    SECTION_BYTES,
     VALUES,
-    Block,
     Origin,
     Section,
     decode_block,
-    encode_block,
+    encode_blocks,
     merge,
 )
 from .mailbox import Mailbox
 from .node import Node
-from .reports import MOST_BYTES, Overrides, Pending, table_of
+from .reports import MOST_BYTES, Batch, Overrides, Pending, parcels, table_of
 from .side import Side
 from .team import Store, Team
 
 _MOST_ROUNDS = 64
 # Blocks that may wait for a node's speaker.
 _NODE_ROOM = 1024
+_REST_SECONDS = 50e-6
 
 
 class Sender(Side):
@@ -65,6 +67,7 @@ class Sender(Side):
         self._serial = secrets.randbits(62)
         self._unsent: deque[Section] = deque()
         self._posted: deque[tuple[int, Section]] = deque()  # to the node, and not read yet
+        self._dead: list[int] = []  # not yet told of
         self._sign_due = 0.0
         self._finished = False
 
@@ -115,20 +118,24 @@ class Sender(Side):
     def _absorb(self, last: bool) -> None:
         """Makes a section of what has been pushed."""
         batches = self._pending.take()
-        rank, reduce, overrides = self._team.rank, self._team.reduce, self._overrides
-        table = table_of(rank, [batch for batch in batches if not batch.histogram], reduce, overrides)
-        if table is not None:
-            self._unsent.append(Section(self._origins(VALUES), table))
-        distributions = [batch for batch in batches if batch.histogram]
-        table = table_of(rank, distributions, reduce, overrides)
-        if table is not None:
-            histograms = [batch.histogram for batch in distributions]
-            self._unsent.append(Section(self._origins(VALUES), table, HISTOGRAMS, histograms=histograms))
+        for some in parcels([batch for batch in batches if not batch.histogram], SECTION_BYTES):
+            self._append(some, SCALARS)
+        for some in parcels([batch for batch in batches if batch.histogram], SECTION_BYTES):
+            self._append(some, HISTOGRAMS, [batch.histogram for batch in some])
         if last and not self._finished:
             self._unsent.append(Section(self._origins(FINISHED)))
         self._finished = last
-        while len(self._unsent) > 1 and sum(section.nbytes for section in self._unsent) > MOST_BYTES:
-            self.dropped += self._unsent.popleft().summaries
+        excess = sum(section.nbytes for section in self._unsent) - MOST_BYTES
+        while excess > 0 and len(self._unsent) > 1:
+            lost = self._unsent.popleft()
+            self.dropped += lost.summaries
+            excess -= lost.nbytes
+
+    def _append(self, batches: Sequence[Batch], kind: int, histograms: Sequence[bytes] = ()) -> None:
+        table = table_of(self._team.rank, batches, self._team.reduce, self._overrides)
+        if table is not None:
+            self._unsent.append(Section(self._origins(VALUES), table, kind, histograms=histograms))
+        time.sleep(_REST_SECONDS)  # the training loop may want the GIL
 
     def _origins(self, state: int) -> list[Origin]:
         self._serial += 1
@@ -139,79 +146,88 @@ class Sender(Side):
     def _post_to_node(self, mailbox: Mailbox) -> bool:
         while self._posted and mailbox.is_read(self._posted[0][0]):
             self._posted.popleft()
-        if not self._unsent:
-            return True
-        if not mailbox.has_room():
-            return False
-        sections = list(self._unsent)
-        ticket = self._post(mailbox, sections)
-        self._posted += [(ticket, section) for section in sections]
-        self._unsent.clear()
+        for data, count in encode_blocks(time.time(), self._unsent.copy()):
+            if not mailbox.has_room():
+                return False
+            ticket = self._post(mailbox, data)
+            self._posted += [(ticket, self._unsent.popleft()) for _ in range(count)]
         return True
 
     def _post_to_writer(self) -> bool:
-        """Posts what is unsent, and what the node's speaker has not read."""
-        sections = [section for _, section in self._posted] + list(self._unsent)
-        if not sections and time.monotonic() < self._sign_due:
-            return True
-        if not self._writer.has_room():
-            return False
-        self._post(self._writer, sections or [_signs((self._team.rank,), ())])
-        self._note_post(sections)
+        """Posts what the node's speaker has not read, and what is unsent."""
+        self._unsent.extendleft(section for _, section in reversed(self._posted))
         self._posted.clear()
-        return True
+        if not self._unsent and time.monotonic() >= self._sign_due:
+            return self._post_all([_signs((self._team.rank,), ())], 0)
+        return self._post_all(self._unsent.copy(), len(self._unsent))
 
     def _speak(self, mailbox: Mailbox, node: Node) -> bool:
         """Hands on what the node's ranks have posted, this one's own, and who lives."""
-        if not self._writer.has_room():
-            return False
-        tickets, sections = self._collect(mailbox)
-        # What this rank had posted while another one spoke is among them.
-        self._posted.clear()
-        own = list(self._unsent)
-        living = node.living()
-        dead = node.newly_dead(living)
-        if sections or own or dead or time.monotonic() >= self._sign_due:
-            self._post(self._writer, [*merge([*sections, *own]), _signs(living, dead)])
-            self._note_post(own)
-        mailbox.discard(tickets)
+        for round_ in range(_MOST_ROUNDS):
+            if not self._writer.has_room():
+                return False
+            found = mailbox.collect()
+            if round_ and not found:
+                break
+            # What this rank had posted while another one spoke is in there.
+            self._posted.clear()
+            self._hand_on([section for _, data in found for section in self._decoded(data)], node)
+            mailbox.discard([ticket for ticket, _ in found])
         return True
 
-    def _collect(self, mailbox: Mailbox) -> tuple[list[int], list[Section]]:
-        tickets: list[int] = []
-        sections: list[Section] = []
-        for _ in range(_MOST_ROUNDS):
-            found = mailbox.collect()
-            if not found:
-                break
-            for ticket, data in found:
-                tickets.append(ticket)
-                try:
-                    sections += decode_block(data).sections
-                except ValueError:
-                    self.traffic.unread += 1
-        return tickets, sections
+    def _hand_on(self, sections: Sequence[Section], node: Node) -> None:
+        living = node.living()
+        self._dead += node.newly_dead(living)
+        own = list(self._unsent)
+        if sections or own or self._dead or time.monotonic() >= self._sign_due:
+            self._post_all([*merge([*sections, *own]), _signs(living, self._dead)], len(own), in_parts=False)
+            self._dead.clear()
 
-    def _post(self, mailbox: Mailbox, sections: Sequence[Section]) -> int:
-        data = encode_block(Block(time.time(), list(sections)))
+    def _decoded(self, data: bytes) -> Sequence[Section]:
+        try:
+            return decode_block(data).sections
+        except ValueError:
+            self.traffic.unread += 1
+            return ()
+
+    def _post(self, mailbox: Mailbox, data: bytes) -> int:
         ticket = mailbox.post(data)
         self.traffic.blocks_sent += 1
         self.traffic.bytes_sent += len(data)
         return ticket
 
-    def _note_post(self, own: Sequence[Section]) -> None:
-        """After a post to the writing rank of, among others, these sections of this rank."""
-        self._sign_due = time.monotonic() + self._team.sign_interval
-        if self._writer.closed:
-            lost = _summaries(own)
+    def _post_all(self, sections: Iterable[Section], own: int, *, in_parts: bool = True) -> bool:
+        """Posts sections to the writing rank; False if there is no room for all.
+
+        Args:
+            sections: the sections.
+            own: how many of those that are unsent are among them.
+            in_parts: they are those alone, in their order, and some may be left for later. Else all are posted.
+        """
+        if not self._writer.has_reader():
+            self._note_posted(own)
+            return True
+        for data, count in encode_blocks(time.time(), sections):
+            if in_parts and not self._writer.has_room():
+                return False
+            self._post(self._writer, data)
+            self._sign_due = time.monotonic() + self._team.sign_interval
+            if in_parts:
+                self._note_posted(min(count, own))
+        if not in_parts:
+            self._note_posted(own)
+        return True
+
+    def _note_posted(self, count: int) -> None:
+        """The first so many of the unsent sections have been posted to the writing rank, if it reads any more."""
+        lost = _summaries([self._unsent.popleft() for _ in range(count)])
+        if lost and self._writer.closed:
             self.dropped += lost
-            if lost:
-                self._faults.note(
-                    "closed",
-                    f"rank {self._team.writer} has closed its writer: what rank {self._team.rank} still logs "
-                    "is lost; close the writers of all ranks at the same place of the program",
-                )
-        self._unsent.clear()
+            self._faults.note(
+                "closed",
+                f"rank {self._team.writer} has closed its writer: what rank {self._team.rank} still logs "
+                "is lost; close the writers of all ranks at the same place of the program",
+            )
 
 
 def _summaries(sections: Iterable[Section]) -> int:

@@ -23,7 +23,8 @@ class WritingPipeline(ReducingPipeline):
         self._deaf = False
         self._telling = threading.Lock()
         self._drained = False
-        self._reducer = Reducer(self.team, self.options.log_dir, self.overrides, self._worker)
+        interval = self.team.exchange_interval(self.options.interval)
+        self._reducer = Reducer(self.team, self.options.log_dir, self.overrides, self._worker, interval)
         self._worker.diversion = self._reducer
         return Receiver(self.team, self)
 
@@ -57,6 +58,22 @@ class WritingPipeline(ReducingPipeline):
         except Exception as error:
             message = f"scalars of other ranks could not be reduced: {type(error).__name__}: {error}"
             self._faults.failed(("reduce", type(error)), message, error)
+
+    # -- series that begin anew ----------------------------------------------------------------------------
+
+    def purge(self, step: int) -> None:
+        """Hides what was pushed before from a step on, what waits for other ranks included."""
+        self._write_what_waits()
+        super().purge(step)
+
+    def reset(self, tag: str) -> None:
+        """Hides what was pushed before under a scalar's tag, what waits for other ranks included."""
+        self._write_what_waits()
+        super().reset(tag)
+
+    def _write_what_waits(self) -> None:
+        if not self._forked:  # what waits is the parent's
+            self.submit(self._write_everything)
 
     # -- barriers ------------------------------------------------------------------------------------------
 

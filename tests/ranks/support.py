@@ -18,12 +18,14 @@ class MemoryStore:
 
     Attributes:
         keys: what it holds.
+        most_bytes: of a value; a TCPStore ends the connection of who sends more.
         broken: what every request raises, if anything.
         requests: the requests served, by name.
     """
 
     def __init__(self):
         self.keys = {}
+        self.most_bytes = 8 << 20
         self.broken = None
         self.requests = []
         self._lock = threading.Lock()
@@ -36,6 +38,8 @@ class MemoryStore:
     def set(self, key, value):
         with self._lock:
             self._serve("set")
+            if len(value) > self.most_bytes:
+                raise ConnectionResetError("torch's store would end the connection")
             self.keys[key] = value if isinstance(value, bytes) else value.encode()
 
     def get(self, key):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tbasync.files.paths import sub_run
 from tbasync.ranks.block import (
     FINISHED,
     HISTOGRAMS,
@@ -24,8 +25,21 @@ from tbasync.ranks.block import (
 )
 
 texts = st.text(st.characters(codec=None), max_size=8)
+
+
+def is_run(name):
+    """Whether a run below the writer's directory may be called so."""
+    with contextlib.suppress(ValueError):
+        return not name or bool(sub_run("", name))
+    return False
+
+
 series = st.builds(
-    Series, texts, texts, st.sampled_from(["", "mean", "min,max"]), st.lists(texts, max_size=3).map(tuple)
+    Series,
+    texts.filter(is_run),
+    texts,
+    st.sampled_from(["", "mean", "min,max"]),
+    st.lists(texts, max_size=3).map(tuple),
 )
 floats = st.floats(allow_nan=True, width=64)
 

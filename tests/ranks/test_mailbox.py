@@ -101,15 +101,17 @@ def test_room(store):
 
 
 def test_closing(store):
-    """Posters learn that nobody reads any more, and that somebody does again."""
+    """Posters learn that nobody reads any more, leave nothing there, and learn that somebody does again."""
     poster, reader = Mailbox(store, "m", 2), Mailbox(store, "m", 2)
     poster.post(b"1")
     assert read(reader) == [b"1"]
     reader.close()
     poster.post(b"2")
     assert poster.closed
+    assert not poster.has_reader()
     reader = Mailbox(store, "m", 2)
-    assert read(reader) == [b"2"]
+    assert read(reader) == []
+    assert poster.has_reader()
     poster.post(b"3")
     assert not poster.closed
     assert read(reader) == [b"3"]

@@ -163,3 +163,14 @@ def test_there_is_a_place_for_nodes():
     place = place_for_nodes()
     assert place is not None
     assert os.path.isdir(place)
+
+
+def test_a_place_that_several_machines_share(join, monkeypatch):
+    """Ranks whose kernels differ do not meet, even where they see each other's locks: nobody would read for them."""
+    one = join(1)
+    monkeypatch.setattr(module, "_boot", lambda: "another machine")
+    other = join(2)
+    assert one.speaks()
+    assert other.speaks()
+    assert one.name != other.name
+    assert one.living() == [1]

@@ -62,13 +62,13 @@ def test_flush_does_not_wait_for_the_speaker(make_job, node_of, monkeypatch, req
     (speaker,) = (side for side in sides if side._node.speaks())
     gate = threading.Event()
     request.addfinalizer(gate.set)  # also where the test ends early, for there is nothing to read with
-    original = speaker._collect
+    original = speaker._speak
 
-    def stuck(mailbox):
+    def stuck(mailbox, node):
         gate.wait(30)
-        return original(mailbox)
+        return original(mailbox, node)
 
-    monkeypatch.setattr(speaker, "_collect", stuck)
+    monkeypatch.setattr(speaker, "_speak", stuck)
     others = [writer for writer in writers[3:] if writer._pipeline._side is not speaker]
     for writer in others:
         writer.add_scalar("a", 1.0, 0)

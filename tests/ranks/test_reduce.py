@@ -381,8 +381,10 @@ def test_what_comes_after_the_writing_rank_has_closed_is_counted(make_job):
     writers[0].add_scalar("a", 1.0, 2)
     writers[0].flush()
     writers[1].add_scalar("a", 2.0, 2)
+    assert writers[1].flush()
     job.close()
     assert sorted(read_scalars(job.run)["a"])[-1] == (2, 1.5)
+    assert writers[1].stats().dropped == 1
 
 
 def test_a_store_that_does_not_answer(make_job):

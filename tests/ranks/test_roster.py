@@ -47,6 +47,17 @@ def test_a_last_word_that_overtakes_others():
     assert roster.alive(1.0).tolist() == [True, True], "another process of that rank"
 
 
+def test_a_death_that_overtakes_values():
+    """What a rank had sent before it died is new, but does not bring it to life; another process of it does."""
+    roster = Roster(2, 0, 10.0, 0.0)
+    roster.note(Origin(1, 5, VALUES), 1.0)
+    roster.note(Origin(1, 0, GONE), 1.0)
+    assert roster.note(Origin(1, 6, VALUES), 1.0)
+    assert roster.alive(1.0).tolist() == [True, False]
+    assert roster.note(Origin(1, 2**60, VALUES), 1.0)
+    assert roster.alive(1.0).tolist() == [True, True]
+
+
 def test_who_is_still_busy():
     """A rank that has not reported yet, or lately, may report more; one that is quiet, closed or dead not."""
     roster = Roster(5, 0, 10.0, 0.0)

@@ -294,6 +294,25 @@ def test_one_runs_full_disk_does_not_hold_up_the_others_records(tmp_path: Path, 
     assert steps(tmp_path / "main_x", "main") == [1]
 
 
+@pytest.mark.parametrize(
+    "error", [errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENETUNREACH, errno.EBADF]
+)
+def test_sub_runs_outlive_a_file_system_that_goes_away(tmp_path: Path, disk: Disk, error: int) -> None:
+    """A mount that is restarted, or a server that is down for a while, costs sub-runs nothing either."""
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalars("main", {"x": 1.0}, 0)
+        writer.flush()
+        disk.error = error
+        writer.add_scalars("main", {"x": 2.0, "new": 2.0}, 1)
+        writer.add_scalar("own", 2.0, 1)
+        with pytest.raises(LoggingError):
+            writer.flush()
+        disk.error = None
+    assert writer.stats().dropped == 0
+    assert steps(tmp_path / "main_x", "main") == [0, 1]
+    assert steps(tmp_path / "main_new", "main") == [1]
+
+
 def test_trials_of_a_full_disk_leave_no_handles(tmp_path: Path, disk: Disk) -> None:
     """Their files are closed as ever, only later: when what waited has been written."""
     writer = SummaryWriter(tmp_path, interval=0)

@@ -9,6 +9,8 @@ import pytest
 
 from tbasync import SummaryWriter, read
 from tbasync.files.check import check_file
+from tbasync.summary import SummaryWriter as tf_style
+from tbasync.summary import scalar
 
 from ..support.plain_reader import event_files, events, scalars
 from ..support.tensorboard_server import NotThere, TensorBoard, needs_tensorboard, tensorboard
@@ -188,6 +190,37 @@ def test_purging_everything_twice(tmp_path: Path) -> None:
         writer.purge(0)
         writer.purge(0)
     assert points(tmp_path, "a") == []
+
+
+@pytest.mark.parametrize("kind", ["plain", "v2"])
+def test_many_series_are_hidden_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """However many series there are, the writer thread rests in between, and lets the loop have the GIL."""
+    count = 3000
+    with SummaryWriter(tmp_path) as writer:
+        if kind == "plain":
+            writer.log_metrics({f"tag{number}": number for number in range(count)}, 0)
+        else:
+            with tf_style(writer).as_default(0):
+                for number in range(count):
+                    scalar(f"tag{number}", number)
+        writer.flush()
+        worker = writer._pipeline._worker
+        rest, rests = worker._rest_if_due, []
+
+        def note_rest() -> None:
+            rests.append(1)
+            rest()
+
+        monkeypatch.setattr(worker, "_rest_if_due", note_rest)
+        writer.purge(0)
+        writer.flush()
+        purging = len(rests)
+        writer.reset("there is none")
+        writer.flush()
+    assert purging >= count // 100
+    assert kind == "plain" or len(rests) - purging >= count // 100
+    assert points(tmp_path, "tag7") == []
+    assert check_file(event_files(tmp_path)[0]).findings == ()
 
 
 def test_after_close(tmp_path: Path) -> None:
