@@ -26,6 +26,10 @@ RUN = (
     "migrating.md",
     "preemption.md",
     "start.md",
+    "tutorials/bad_cases.md",
+    "tutorials/graph_and_embedding.md",
+    "tutorials/misclassified_digits.md",
+    "tutorials/pr_curves.md",
 )
 ELSEWHERE = {
     "integrations.md": "tests/ecosystem/test_guide.py",
