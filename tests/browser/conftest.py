@@ -1,4 +1,4 @@
-"""What was logged, in the real TensorBoard in a real browser: the demo's run, unless a module has a `board` of its own."""
+"""What was logged in the real TensorBoard in a real browser: the demo's run, or that of a module's own `board`."""
 
 from __future__ import annotations
 
