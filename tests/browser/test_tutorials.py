@@ -17,7 +17,13 @@ expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").e
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_tensorboard]
 
 LOGARITHMIC = "Toggle Y-axis log scale"
-LAYERS = ("Conv2d[convolution1]", "Conv2d[convolution2]", "Linear[linear1]", "Linear[linear2]", "Linear[linear3]")
+LAYERS = (
+    "Conv2d[convolution1]",
+    "Conv2d[convolution2]",
+    "Linear[linear1]",
+    "Linear[linear2]",
+    "Linear[linear3]",
+)
 
 
 def unsmoothed(page: Any) -> Any:
@@ -146,7 +152,8 @@ class TestBadCases:
         rates = card(page, "tf-scalar-card", "epoch/error_rate")
         rates.get_by_title(LOGARITHMIC).click()
         labels = rates.locator(".axis").first
-        eventually(lambda: float(labels.inner_text().split()[0]) > 0)  # which a logarithmic axis never reaches
+        # A linear axis begins at 0 or below.
+        eventually(lambda: float(labels.inner_text().split()[0]) > 0)
         picture("cases_scalars")
 
     def test_bad_cases(self, visit: Visit, board: TensorBoard, picture: Picture) -> None:
