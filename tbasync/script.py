@@ -12,9 +12,11 @@ import runpy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
+
+STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class Program:
     """What `python` can be told to run.
 
     Attributes:
-        target: a file of source or byte code, a folder or zip file with a `__main__` in it; or the name of a
-            module, as after `-m`.
+        target: a file of source or byte code, a folder or zip file with a `__main__` in it, "-" for standard input;
+            or the name of a module, as after `-m`.
         arguments: what it finds in `sys.argv` behind its own name.
-        content: the bytes of a file; None for the others.
+        content: the bytes of a file, or of standard input; None for the others.
     """
 
     target: str
@@ -49,6 +51,8 @@ class Program:
                 self._run_module()
             elif self.content is None:
                 self._run_folder()
+            elif self.target == STDIN:
+                self._run_stdin(self.content)
             else:
                 self._run_file(self.content)
         except SystemExit:
@@ -69,6 +73,13 @@ class Program:
         _replace_first_path(_absolute(self.target), always=True)
         _runpy("__main__", alter_argv=False)
 
+    def _run_stdin(self, content: bytes) -> None:
+        sys.argv = [self.target, *self.arguments]
+        _replace_first_path("")
+        main = _become_main()
+        vars(main).update(__file__="<stdin>", __cached__=None, __loader__=BuiltinImporter)
+        exec(_compile(content, "<stdin>"), vars(main))
+
     def _run_file(self, content: bytes) -> None:
         sys.argv = [self.target, *self.arguments]
         path = _absolute(self.target)
@@ -83,11 +94,13 @@ class Program:
 
 
 def load(target: str, arguments: Sequence[str], *, is_module: bool = False) -> Program:
-    """The program that `python [-m] target arguments…` would run.
+    """The program that `python [-m] target arguments…` would run; "-" is read from standard input, to its end.
 
     Raises:
         OSError: the file cannot be read. A module is looked for only when it is run.
     """
+    if target == STDIN and not is_module:
+        return Program(target, arguments, content=b"" if sys.stdin is None else sys.stdin.buffer.read())
     if is_module or pkgutil.get_importer(target) is not None:
         return Program(target, arguments, is_module)
     with io.open_code(os.path.abspath(target)) as file:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import itertools
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from .compat import installation
+from .compat.handles import redirect
 from .compat.installation import Installed
 from .compat.kinds import TENSORBOARDX, TORCH, Kind, kind_of, stand_in
-from .compat.replay import Replayed
+from .compat.replay import OPTIONS, Replayed, replayed
 from .encode.projector import ProjectorList
 from .writer import SummaryWriter
 
@@ -17,13 +21,17 @@ _Writer = TypeVar("_Writer")
 _SETTINGS = ("max_queue", "flush_secs", "filename_suffix")
 _put_aside_before = itertools.count(1)
 
+# Arguments of `SummaryWriter` that a writer that exists has settled.
+_SETTLED = ("self", "log_dir", "logdir", "comment")
+
 
 def wrap(writer: _Writer, **options: Any) -> _Writer:
     """An existing writer made asynchronous; log through what this returns from now on.
 
     In place of a torch or tensorboardX `SummaryWriter` comes a tbasync one for the same directory, with that
     package's argument orders and habits. The original is flushed and closed, and opens a new file should it
-    be used again. A closed one is taken too: as with torch, the next `add_*` opens a new file.
+    be used again; what is still logged through a `file_writer` that was taken from it goes the new way too. A
+    closed one is taken as well: as with torch, the next `add_*` opens a new file.
 
     Of any other object with `add_*` methods the calls are frozen and made by a writer thread, one at a time
     and in order. Its other methods and its attributes are there as well.
@@ -31,15 +39,16 @@ def wrap(writer: _Writer, **options: Any) -> _Writer:
     Either way `isinstance(wrap(writer), type(writer))` holds.
 
     Args:
-        writer: the writer. One that is tbasync's already, or wrapped, is returned as it is.
-        options: tbasync's own options, keyword arguments of `SummaryWriter`. Of those for files a writer of
-            another kind takes none.
+        writer: the writer. One that is tbasync's already, or wrapped, is returned as it is, whatever the options.
+        options: tbasync's own options, keyword arguments of `SummaryWriter`. A writer of another kind takes those
+            that do not concern files: `interval`, `capacity`, `max_items`, `on_full` and `on_error`.
 
     Raises:
-        TypeError: `writer` has no `add_*` methods.
+        TypeError: `writer` has no `add_*` methods, or an option is unknown or of a wrong type.
+        ValueError: an option is not what it should be. Whatever is wrong with options, the original stays as it is.
         OSError: what the writer held could not be written, or the new event file cannot be made.
     """
-    if isinstance(writer, SummaryWriter) or type(writer) is Replayed:
+    if isinstance(writer, SummaryWriter) or issubclass(type(writer), Replayed):
         return writer
     kind = kind_of(type(writer))
     if kind is not None:
@@ -52,7 +61,8 @@ def wrap(writer: _Writer, **options: Any) -> _Writer:
         raise TypeError(
             f"writer must have add_* methods, such as a SummaryWriter has, got {type(writer).__name__}"
         )
-    return cast(_Writer, Replayed(writer, **options))
+    _check_names(options, OPTIONS, type(writer))
+    return cast(_Writer, replayed(writer, options))
 
 
 def install() -> Installed:
@@ -71,11 +81,27 @@ def uninstall() -> None:
     installation.uninstall()
 
 
+def _check_names(options: Mapping[str, Any], accepted: Collection[str], cls: type) -> None:
+    """Raises TypeError unless all options are among those accepted for a writer of this class."""
+    for name in options:
+        if name not in accepted:
+            raise TypeError(f"wrap() of a {cls.__name__} takes no option {name!r}, but {', '.join(accepted)}")
+
+
 def _take_over(original: Any, kind: Kind, options: dict[str, Any]) -> SummaryWriter:
+    known = inspect.signature(SummaryWriter.__init__).parameters
+    _check_names(options, [name for name in known if name not in _SETTLED], type(original))
     directory, settings = _settings(original, kind)
-    _put_aside(original, kind)
+    handle = original.file_writer
+    put_aside = contextlib.ExitStack()
+    put_aside.callback(_put_aside, original, kind)
     writer = object.__new__(stand_in(type(original)))  # its own `__new__` may want a subclass's arguments
+    # Called when all options have been found good, and before the new file is made.
+    vars(writer)["_make_way"] = put_aside.close
     kind.writer.__init__(writer, directory, **{**settings, **options})
+    put_aside.close()  # a null writer makes no file
+    if handle is not None:
+        redirect(handle, writer)
     # tensorboardX adds to a list that it finds, torch starts a new one with its first embedding.
     if kind is TENSORBOARDX or hasattr(original, "_projector_config"):
         writer._embeddings = ProjectorList()

@@ -189,6 +189,7 @@ class SummaryWriter(
             ImportError: `log_dir` is a URL, and fsspec or its package for such a store is not installed.
             TypeError, ValueError: an option is not what it should be.
         """
+        make_way = vars(self).pop("_make_way", None)  # by `wrap()`
         check_compatible(max_queue, flush_secs)
         chosen = _one_directory(log_dir, logdir) or default_log_dir(comment)
         role: Role = vars(self).pop("_role", None) or choose_role(
@@ -226,10 +227,11 @@ class SummaryWriter(
             anchor="" if remote or os.path.isabs(self.log_dir) else os.getcwd(),
             remote=remote,
         )
-        if install_sigterm:
-            sigterm.install()
+        drains = sigterm.wanted(install_sigterm)
+        if make_way is not None:
+            make_way()
         self._attach(pipeline_of(options, self.purge_step, role))
-        if install_sigterm:
+        if drains:
             sigterm.drain(self._pipeline)
         wandb.announce(self.log_dir)
         self.purge_step = None

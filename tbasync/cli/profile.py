@@ -13,21 +13,27 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from signal import SIGTERM, signal
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import _program
-from ._errors import CommandError
 
 if TYPE_CHECKING:
     from ..profiling.result import Result
     from ..script import Program
 
+# What ends a script, or is handled by it; the others are not sent to commands.
+_PASSED_ON = tuple(
+    getattr(signal, name)
+    for name in ("SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
 KILLED = 128  # plus the signal's number: what a shell reports of a process that a signal ended
 
 
@@ -45,15 +51,20 @@ def run(arguments: argparse.Namespace) -> int:
     under_tbasync = None
     if arguments.compare and status == 0:
         status, under_tbasync = _measured(program, "tbasync", arguments)
-    _show(program, status, own, under_tbasync, arguments)
+    if own is None:
+        print(
+            f"tbasync profile: nothing to report: the process ended with status {status} before it could be measured",
+            file=sys.stderr,
+        )
+    else:
+        _show(program, status, own, under_tbasync, arguments)
     return status
 
 
-def _measured(program: Program, writer: str, arguments: argparse.Namespace) -> tuple[int, Result]:
+def _measured(program: Program, writer: str, arguments: argparse.Namespace) -> tuple[int, Result | None]:
     """Runs the program in a process of its own; returns its exit status and what was measured.
 
-    Raises:
-        CommandError: the process was ended before it could say anything.
+    That is None if the process was ended before it could say anything.
     """
     from ..profiling.result import Result
 
@@ -61,30 +72,69 @@ def _measured(program: Program, writer: str, arguments: argparse.Namespace) -> t
         path = Path(directory, "result.json")
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         command = [sys.executable, *flags, "-m", "tbasync.profiling", str(path), writer, *program.command]
-        process = subprocess.Popen(command, stdout=sys.stderr if arguments.json else None)
-        with _outlasting(process):
-            status = _wait(process)
-        if not path.exists():
-            raise CommandError(f"the script's process ended with status {status} before it could be measured")
-        return status, Result.from_json(json.loads(path.read_text()))
+        with _passing_on() as started, _input(program, directory) as stdin:
+            process = subprocess.Popen(command, stdin=stdin, stdout=sys.stderr if arguments.json else None)
+            started(process)
+            status = process.wait()
+        status = status if status >= 0 else KILLED - status
+        return status, Result.from_json(json.loads(path.read_text())) if path.exists() else None
 
 
 @contextlib.contextmanager
-def _outlasting(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Passes a SIGTERM on to the script, for which it is meant."""
-    before = signal(SIGTERM, lambda *_: process.terminate())
+def _input(program: Program, directory: str) -> Iterator[IO[bytes] | None]:
+    """What the script's process is to read: ours, or the script itself where we have read it from there."""
+    from ..script import STDIN
+
+    if program.target != STDIN or program.content is None:
+        yield None
+        return
+    path = Path(directory, "script")
+    path.write_bytes(program.content)
+    with open(path, "rb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[Callable[[subprocess.Popen[Any]], None]]:
+    """Has signals that are meant for the script reach it; gives a function to call with its process."""
+    processes: list[subprocess.Popen[Any]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        if number == signal.SIGINT and _has_terminal():
+            return  # Ctrl-C reaches the script as well as us
+        early.append(number)
+        for process in processes:
+            process.send_signal(number)
+
+    def started(process: subprocess.Popen[Any]) -> None:
+        processes.append(process)
+        for number in early:
+            process.send_signal(number)
+
+    before = {number: signal.getsignal(number) for number in _PASSED_ON}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # under nohup, say; the script ignores it likewise
+            signal.signal(number, pass_on)
     try:
-        yield
+        yield started
     finally:
-        signal(SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _wait(process: subprocess.Popen[Any]) -> int:
-    while True:
-        # Ctrl-C reaches the script as well as us: what it does about it is its own affair.
-        with contextlib.suppress(KeyboardInterrupt):
-            status = process.wait()
-            return status if status >= 0 else KILLED - status
+def _has_terminal() -> bool:
+    """Whether we are in the foreground of a terminal, which sends its signals to all processes there."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except (AttributeError, OSError):
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _show(

@@ -6,6 +6,8 @@
 
 The script need not change: its arguments, its exit status, its tracebacks and its signals are as with python.
 Processes that multiprocessing starts are included; those that the script starts by a command line are not.
+With --install-sigterm, SIGTERM has all writers drained first, for ten seconds at most, and then ends the script
+as ever.
 """
 
 from __future__ import annotations
@@ -18,16 +20,24 @@ PASSES_INTERRUPTS = True  # an interrupted script ends the process as it does un
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    _program.add_arguments(parser)
+    parser.add_argument(
+        "--install-sigterm",
+        action="store_true",
+        help="write all that was logged before SIGTERM has its effect",
+    )
+    _program.add_arguments(parser, "[--install-sigterm] ")
 
 
 def run(arguments: argparse.Namespace) -> int:
     program = _program.load(arguments)
 
     from ..compat import last_words, spawned
+    from ..pipeline import sigterm
     from ..wrap import install
 
     install()
+    if arguments.install_sigterm:
+        sigterm.install_for_all()
     spawned.install_in_children()
     last_words.flush_before_leaving()
     program.run()

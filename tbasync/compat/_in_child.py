@@ -10,7 +10,10 @@ except ImportError:
     import tbasync
 
 from tbasync.compat import last_words, spawned
+from tbasync.pipeline import sigterm
 
 tbasync.install()
+if globals().get("drains_at_sigterm"):  # given by `spawned`
+    sigterm.install_for_all()
 spawned.install_in_children()
 last_words.flush_before_leaving()

@@ -7,18 +7,42 @@ for those that return something the caller waits. Only reading an attribute is d
 from __future__ import annotations
 
 import atexit
+import copy
 import inspect
 import time
+import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..encode.result import Encoded
 from ..files.runs import RunFiles
 from ..pipeline import process
 from ..pipeline.items import Barrier, Item, Summary
+from ..pipeline.options import check_timeout
 from ..pipeline.pipeline import Options, Pipeline
 from .freeze_call import FrozenCall
+
+# The options that mean something without files: the fields of `pipeline.options.Options`.
+OPTIONS = ("interval", "capacity", "max_items", "on_full", "on_error")
+
+# Special methods that are about making and unmaking an object, and not to be had from another.
+_OF_MAKING = frozenset(
+    (
+        "__class_getitem__",
+        "__deepcopy__",
+        "__del__",
+        "__getattribute__",
+        "__getnewargs__",
+        "__getnewargs_ex__",
+        "__getstate__",
+        "__init_subclass__",
+        "__new__",
+        "__reduce__",
+        "__setstate__",
+        "__subclasshook__",
+    )
+)
 
 
 class _NoFiles(RunFiles):
@@ -103,18 +127,20 @@ class Replayed:
 
     `add_*` methods return at once; what goes wrong in them is warned of once, and raised by the next
     `flush()` or `close()`, as with tbasync's own writer. Other methods, and assignments, wait for all calls
-    before them and return what the original's return. `flush`, `close` and `stats` are there in any case.
+    before them and return what the original's return, special methods among them. `flush`, `close` and `stats`
+    are there in any case.
     """
 
-    def __init__(self, original: Any, **options: Any) -> None:
+    def __init__(self, original: Any, options: Mapping[str, Any]) -> None:
         pipeline = _CallPipeline(Options(log_dir=type(original).__qualname__, **options))
-        vars(self).update(_original=original, _pipeline=pipeline, _takes_time={})
+        vars(self).update(_original=original, _pipeline=pipeline, _takes_time={}, _options=options)
         finalizer = weakref.finalize(self, pipeline.abandon)
         finalizer.atexit = False
         # Before the handlers that the original may have registered, which could close it under our calls.
         atexit.register(_close_at_exit, weakref.ref(pipeline))
 
     _original: Any
+    _options: Mapping[str, Any]
     _pipeline: _CallPipeline
     _takes_time: dict[str, int | None]
 
@@ -135,11 +161,22 @@ class Replayed:
     def __setattr__(self, name: str, value: Any) -> None:
         self._pipeline.send(lambda: setattr(self._original, name, value)).answer()
 
+    def __delattr__(self, name: str) -> None:
+        self._pipeline.send(lambda: delattr(self._original, name)).answer()
+
     def __dir__(self) -> list[str]:
         return sorted({*dir(self._original), "flush", "close", "stats"})
 
     def __repr__(self) -> str:
         return f"<tbasync.wrap({self._original!r})>"
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """A pickle has the original as it is after all calls before; the copy has a queue of its own."""
+        self._pipeline.send(lambda: None).answer()
+        return replayed, (self._original, self._options)
+
+    def __copy__(self) -> Replayed:
+        return replayed(self._pipeline.send(lambda: copy.copy(self._original)).answer(), self._options)
 
     def __enter__(self) -> Any:
         if hasattr(type(self._original), "__enter__"):
@@ -161,11 +198,14 @@ class Replayed:
 
         Raises:
             LoggingError: a call has failed.
+            TypeError, ValueError: `timeout` is not what it should be.
         """
+        timeout = check_timeout(timeout)
         return self._told("flush", timeout) and self._pipeline.flush(timeout)
 
     def close(self, timeout: float | None = None) -> bool:
         """As `flush()`, then the original's `close()` if it has one, and ends the thread."""
+        timeout = check_timeout(timeout)
         return self._told("close", timeout) and self._pipeline.close(timeout)
 
     def _told(self, name: str, timeout: float | None) -> bool:
@@ -199,6 +239,38 @@ class Replayed:
         place = self._takes_time[name]
         if place is not None and len(arguments) <= place and options.get("walltime") is None:
             options["walltime"] = time.time()
+
+
+def replayed(original: Any, options: Mapping[str, Any]) -> Replayed:
+    """A stand-in for an object, with the special methods of its class: Python looks for them in the class.
+
+    Args:
+        original: has `add_*` methods.
+        options: those of `OPTIONS`.
+
+    Raises:
+        TypeError, ValueError: an option's value is not what it should be.
+    """
+    body: dict[str, Any] = {name: _special(name) for name in _special_methods(type(original))}
+    body["__module__"] = __name__
+    cls = types.new_class("Replayed", (Replayed,), exec_body=lambda namespace: namespace.update(body))
+    made: Replayed = cls(original, options)
+    return made
+
+
+def _special_methods(cls: type) -> Iterator[str]:
+    for name in dir(cls):
+        if name.startswith("__") and name.endswith("__") and name not in _OF_MAKING.union(vars(Replayed)):
+            method = getattr(cls, name, None)
+            if callable(method) and method is not getattr(object, name, None):
+                yield name
+
+
+def _special(name: str) -> Callable[..., Any]:
+    def special(self: Replayed, *arguments: Any, **options: Any) -> Any:
+        return self._pipeline.send(lambda: getattr(self._original, name)(*arguments, **options)).answer()
+
+    return special
 
 
 def _place_of_walltime(method: Callable[..., Any]) -> int | None:

@@ -11,6 +11,7 @@ import runpy
 from types import ModuleType
 from typing import Any
 
+from ..pipeline import sigterm
 from .imports import ImportHook
 
 
@@ -23,7 +24,8 @@ class _Installs:
     """Pickled, a call that installs; by path, for `sys.path` has yet to come in the same message."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return runpy.run_path, (os.path.join(os.path.dirname(__file__), "_in_child.py"),)
+        path = os.path.join(os.path.dirname(__file__), "_in_child.py")
+        return runpy.run_path, (path, {"drains_at_sigterm": sigterm.is_for_all()})
 
 
 def _extend_message(spawn: ModuleType) -> None:

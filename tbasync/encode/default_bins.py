@@ -57,15 +57,14 @@ class DefaultCounts:
 
     def add(self, piece: Floats, scratch: Scratch) -> None:
         """Counts finite values, of one dimension and contiguous, in memory that `scratch` has room for."""
-        word, low_bits = (np.uint32, 16) if piece.dtype == np.float32 else (np.uint64, 48)
-        bits = piece.view(word)
-        cells, codes = scratch.first(piece.size, np.intp), scratch.second(piece.size, word)
-        _shift(bits, low_bits, cells)
-        _table(word).take(cells, out=codes, mode="wrap")  # "wrap" needs no second look at the indices
-        np.add(codes, bits, out=codes)
-        _shift(codes, low_bits, cells)
-        for start in range(0, piece.size, _HELD):
-            self._codes += np.bincount(cells[start : start + _HELD], minlength=_CODES)
+        word = np.uint32 if piece.dtype == np.float32 else np.uint64
+        cells, sums = scratch.first(piece.size, np.intp), scratch.second(piece.size, word)
+        self.add_codes(codes(piece.view(word), cells, sums))
+
+    def add_codes(self, codes: NDArray[np.intp]) -> None:
+        """Counts values whose codes are known, see `codes`."""
+        for start in range(0, codes.size, _HELD):
+            self._codes += np.bincount(codes[start : start + _HELD], minlength=_CODES)
 
     def add_counts(self, counts: NDArray[np.int64]) -> None:
         """Adds counts of shape (1548,) that were made elsewhere."""
@@ -80,6 +79,24 @@ class DefaultCounts:
         counts[0] += self._codes[-1]  # beyond the first edge
         counts[_HALF] += self._codes[_NEGATIVE]  # -0.0
         return counts if self._carried is None else counts + self._carried
+
+
+def codes(bits: NDArray[Any], cells: NDArray[np.intp], sums: NDArray[Any]) -> NDArray[np.intp]:
+    """What stands for the bucket of each value, see the module's text; any number for what is not finite.
+
+    Args:
+        bits: float32 as uint32, or float64 as uint64, of one dimension.
+        cells: memory for the result, of that size.
+        sums: working memory of the same size and dtype as `bits`.
+    """
+    low_bits = 8 * bits.itemsize - 16
+    _shift(bits, low_bits, cells)
+    _table(np.uint32 if bits.itemsize == 4 else np.uint64).take(
+        cells, out=sums, mode="wrap"
+    )  # "wrap" needs no second look at the indices
+    np.add(sums, bits, out=sums)
+    _shift(sums, low_bits, cells)
+    return cells
 
 
 def _shift(words: NDArray[Any], low_bits: int, upper: NDArray[np.intp]) -> None:

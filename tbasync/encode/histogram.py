@@ -60,18 +60,21 @@ def check_histogram(
 
 
 def histogram(
-    tag: str, values: NDArray[Any] | Histogram, bins: Bins = DEFAULT, max_bins: int | None = None
+    tag: str, values: NDArray[Any] | Histogram | Tally, bins: Bins = DEFAULT, max_bins: int | None = None
 ) -> Encoded:
     """Encodes the distribution of `values`.
 
     Args:
         tag: the series' name.
-        values: real numbers of any shape and dtype (bfloat16 as `floats.BFLOAT16`), or an accumulator.
+        values: real numbers of any shape and dtype (bfloat16 as `floats.BFLOAT16`), an accumulator, or what
+            `together` has made of such numbers.
         bins: the buckets, from `check_histogram`.
         max_bins: merge neighbouring buckets until there are less than twice as many as this.
     """
     if isinstance(values, Histogram):
-        return _of_tally(tag, values.tally, max_bins)
+        values = values.tally
+    if isinstance(values, Tally):
+        return _of_tally(tag, values, max_bins)
     if _is_default(bins):
         return _of_tally(tag, Tally.of(values), max_bins)
     moments = Moments.of(values)

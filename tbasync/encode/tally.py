@@ -43,18 +43,22 @@ class Moments:
             finite = piece[np.isfinite(piece)]
             self.nonfinite += piece.size - finite.size
             return self.add(finite, scratch) if finite.size else finite
-        self.num += piece.size
-        self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
         if piece.dtype != np.float64:
             wide = scratch.first(piece.size, np.float64)
             np.copyto(wide, piece)
-            self._add_sums(wide)
+            self.add_finite(wide, low, high)
         elif low > -_LARGE and high < _LARGE:
-            self._add_sums(piece)
+            self.add_finite(piece, low, high)
         else:
             with np.errstate(all="ignore"):  # sums may be infinite: torch's are too
-                self._add_sums(piece)
+                self.add_finite(piece, low, high)
         return piece
+
+    def add_finite(self, wide: NDArray[np.float64], low: float, high: float) -> None:
+        """Adds finite values, contiguous, of one dimension, whose extremes are known."""
+        self.num += wide.size
+        self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
+        self._add_sums(wide)
 
     def _add_sums(self, wide: NDArray[np.float64]) -> None:
         whole = wide.size - wide.size % _ROW if wide.size > _ROW else 0

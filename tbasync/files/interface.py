@@ -18,12 +18,14 @@ class Files(Protocol):
 
     Attributes:
         log_dir: the writer's own directory or URL, as given.
+        chunk_bytes: how much of a run is worth an append at once; more of it in one has no use.
         bytes_written: bytes of whole records handed to the operating system, in all files.
         unsent: summaries that the operating system has and the store has not; 0 of local files.
         spool: the directory that holds those; None while there is none.
     """
 
     log_dir: str
+    chunk_bytes: int
 
     @property
     def bytes_written(self) -> int: ...

@@ -80,6 +80,7 @@ class RemoteFiles:
         self._store = store
         self._segment_seconds = segment_seconds
         self._segment_bytes = segment_bytes
+        self.chunk_bytes = min(RunFiles.chunk_bytes, segment_bytes)
         self._spool_bytes = spool_bytes
         self._spool_dir = spool_dir
         self._process = os.getpid()

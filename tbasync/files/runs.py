@@ -30,11 +30,13 @@ class RunFiles:
 
     Attributes:
         log_dir: the writer's own directory, as given.
+        chunk_bytes: 1 MiB.
         bytes_written: bytes of whole records handed to the operating system, in all files.
         unsent: 0: who reads the files sees what was appended.
         spool: None: there is no other place.
     """
 
+    chunk_bytes = 1 << 20
     unsent = 0
     spool = None
 

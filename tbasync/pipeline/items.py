@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..encode.result import Encoded
 from ..errors import LoggingError
 from ..wire.scalars import Series
@@ -108,8 +110,19 @@ class Summary(Item):
         arguments: Sequence[Any],
         summaries: int = 1,
     ) -> None:
-        deferred = tuple(value for value in arguments if isinstance(value, Deferred))
-        super().__init__(run, summaries, sum(map(_nbytes, arguments)), deferred)
+        # Not by Item's: each push of an array comes by here.
+        self.run = run
+        self.summaries = summaries
+        self.nbytes = self.device_bytes = 0
+        self.deferred: tuple[Deferred, ...] = ()
+        for value in arguments:
+            if type(value) is np.ndarray:
+                self.nbytes += value.nbytes
+            elif value is not None:
+                self.nbytes += _nbytes(value)
+                if isinstance(value, Deferred):
+                    self.deferred += (value,)
+                    self.device_bytes += value.device_bytes
         self.tag = tag
         self.step = step
         self.wall_time = wall_time

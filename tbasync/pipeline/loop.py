@@ -126,13 +126,16 @@ class Loop:
         return not self._departed(last)
 
     def _wait_for_work(self) -> None:
+        patience = self._options.interval
         if self._queue.park():
             rang = self.thread.wait(self._output.files.due_in())
             self._queue.gather()
             if not rang:  # something is due to be uploaded
                 return
-        if not self._queue.urgent:
-            self.thread.wait(self._options.interval)
+        elif self._worker.left:
+            patience -= time.perf_counter() - self._worker.began
+        if not self._queue.urgent and patience > 0:
+            self.thread.wait(patience)
         self._queue.urgent = False
 
     def _wait_to_retry(self) -> None:

@@ -9,9 +9,6 @@ from ..files.interface import Files, SpoolFullError, StoreError
 from .beside import Beside
 from .faults import Faults, describe
 
-# A run's records are written when a piece of the queue is done, or when they have grown to this.
-_CHUNK_BYTES = 1 << 20
-
 # Errors that go away by themselves: a full disk is emptied, a server comes back.
 _PASSING = frozenset(
     (
@@ -71,7 +68,7 @@ class Output:
         chunk.records.append(records)
         chunk.nbytes += len(records)
         chunk.summaries += summaries
-        if (beside is not None or chunk.nbytes >= _CHUNK_BYTES) and self.write_error is None:
+        if (beside is not None or chunk.nbytes >= self.files.chunk_bytes) and self.write_error is None:
             self.write()
 
     @property

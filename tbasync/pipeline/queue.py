@@ -349,6 +349,15 @@ class PushQueue:
         """Lets pushes pass until half the room is taken: the worker is awake and waits for a batch."""
         self.limit = _ATTENTION if self._host.alarmed() else self.room() // 2
 
+    def pressing(self, many: int) -> bool:
+        """Whether what waits is not to wait for more: many items, or a barrier or a pusher behind them.
+
+        A worker that took every single item would never end while a loop pushes: each time that it waits for the
+        GIL a few new ones come, and for these it would wait again.
+        """
+        waiting = len(self.items)
+        return waiting >= many or (waiting > 0 and (self.urgent or bool(self.barriers) or self._half_full()))
+
     def pop(self, most: int, into: list[Scalar | Item]) -> None:
         """Moves up to `most` items into a list, oldest first."""
         self._note_peaks()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -12,12 +13,52 @@ from collections.abc import Callable
 from typing import Any
 
 from . import process
+from .held_signals import hold_during_forks
 from .pipeline import Pipeline
 
 # Whoever sends SIGTERM sends SIGKILL soon after: Kubernetes and SLURM after 30 seconds.
 DRAIN_SECONDS = 10.0
 
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_for_all = False
+
+
+def install_for_all() -> None:
+    """Has every writer that is made from now on drained, as if each had been asked to be; on the main thread.
+
+    The handler is installed anew with every writer that the main thread makes, so that a handler which a script sets
+    before it makes its writers is called afterwards instead of being the only one.
+
+    Raises:
+        ValueError: as `install()`.
+    """
+    global _for_all
+    install()
+    _for_all = True
+
+
+def is_for_all() -> bool:
+    """Whether `install_for_all()` has been called, here or in the process that this one was forked from."""
+    return _for_all
+
+
+def wanted(asked_for: bool) -> bool:
+    """Installs the handler for a writer, if it is `asked_for` or all are; whether so.
+
+    Raises:
+        ValueError: as `install()`, if it is asked for.
+    """
+    if asked_for:
+        install()
+    elif _for_all:
+        with contextlib.suppress(ValueError):
+            install()
+    return asked_for or _for_all
+
+
+@functools.cache
+def _hold_during_forks() -> None:
+    hold_during_forks((signal.SIGTERM,))
 
 
 def install() -> None:
@@ -34,6 +75,7 @@ def install() -> None:
     if previous is None:
         raise ValueError("install_sigterm=True: the present handler of SIGTERM is not Python's to be called")
     if not getattr(previous, "drains_tbasync", False):
+        _hold_during_forks()
         signal.signal(signal.SIGTERM, _before(previous))
 
 

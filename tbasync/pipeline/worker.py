@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence, Set
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import groupby, repeat
 from typing import Any, Protocol, cast
 
+import numpy as np
+
+from ..encode.bins import DEFAULT
+from ..encode.histogram import histogram
 from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
+from ..encode.together import together
 from ..encode.v2_scalar import v2_scalar
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
@@ -24,14 +29,17 @@ from .output import Output
 from .queue import PushQueue
 from .self_report import SelfReport
 
-# Items taken at once. A piece of 1,024 scalars is encoded in about 0.3 ms, most of it with the GIL held:
-# short enough for a loop that wants the GIL back, long enough to spread numpy's fixed costs.
-_PIECE = 1024
+# Items taken at once. Below 500 elements numpy keeps the GIL from one end of a piece of scalars to the other: a loop
+# that waits for it is held up once, for some 0.2 ms, and not at each of forty calls.
+_PIECE = 480
 
 # After this much work the thread sleeps for a moment. Releasing the GIL is not enough: the thread would
 # have it again before a waiting one has woken, and that one waits out CPython's switch interval of 5 ms.
 _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
+
+# Records are written when the queue is empty, or after this long: the system call gives the GIL away too.
+_WRITE_SECONDS = 0.02
 
 # Scalars whose series `purge()` can hide in TensorBoard's data server, in each run: a job that makes up tags
 # without end must not grow the memory of them without end.
@@ -108,6 +116,8 @@ class Worker:
         nonfinite: NaN and infinite elements left out.
         cpu_seconds: CPU time of the thread that drains.
         beats: grows whenever something has been done.
+        began: when the latest drain began (`time.perf_counter()`).
+        left: whether it has left something, which is no older than that.
         diversion: what takes the scalars; None encodes them at once.
     """
 
@@ -115,7 +125,8 @@ class Worker:
         self, queue: PushQueue, output: Output, faults: Faults, report: SelfReport | None = None
     ) -> None:
         self.taken = self.failed = self.lost = self.nonfinite = self.beats = 0
-        self.cpu_seconds = 0.0
+        self.cpu_seconds = self.began = 0.0
+        self.left = False
         self.diversion: Diversion | None = None
         self._queue = queue
         self._output = output
@@ -125,31 +136,40 @@ class Worker:
         self._columns: dict[str | None, Columns] = {}
         self._known: dict[str | None, set[Series]] = {}  # the scalars of each run that has not ended
         self._batch: Sequence[Scalar | Item] = ()
-        self._plain = False  # whether the batch holds nothing but plain scalars
+        self._items: list[Item] = []  # those of the batch that are no plain scalars
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
-        self._rested = self._cpu = 0.0
+        self._rested = self._wrote = self._cpu = 0.0
 
     def drain(self) -> Barrier | None:
-        """Takes and writes until the queue is empty; returns the barrier that ends the worker, if it is met.
+        """Takes and writes until hardly anything waits; returns the barrier that ends the worker, if it is met.
 
         Returns early, with the rest in the queue, when writing fails; the output knows the error then.
         """
-        self._rested, self._cpu = time.perf_counter(), time.thread_time()
+        self.began = self._rested = time.perf_counter()
+        self._cpu = time.thread_time()
         last = None
         self._encode_gathered()  # what a failure has left
-        self._output.write()
+        self._write()
         if self._report is not None:
             self._report.look()
-        while last is None and self._output.write_error is None and self._queue.items:
+        more = bool(self._queue.items)
+        while more and last is None and self._output.write_error is None:
             last = self._piece(self._take())
-            self._queue.admit()
-            if self._report is not None and self._output.write_error is None:
+            more = self._queue.pressing(_PIECE)
+            if self._report is not None:
                 self._log_report_if_due()
-                self._output.write()
+            if last is None and (not more or time.perf_counter() - self._wrote >= _WRITE_SECONDS):
+                self._write()
+            self._queue.admit()
             self._rest_if_due()
+        self.left = bool(self._queue.items)
         self._note_cpu()
         return last
+
+    def _write(self) -> None:
+        self._output.write()
+        self._wrote = time.perf_counter()
 
     def give_up(self) -> int:
         """Empties the queue and the output unwritten; returns how many summaries that costs."""
@@ -193,8 +213,8 @@ class Worker:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
         self._queue.pop(_PIECE, batch)
-        self._plain = set(map(type, batch)) == {tuple}
-        summaries = len(batch) if self._plain else sum(map(summaries_of, batch))
+        self._items = items = [item for item in batch if not isinstance(item, tuple)]
+        summaries = len(batch) - len(items) + sum([item.summaries for item in items])
         # Two stores with no call in between: no exception from outside comes between them.
         self.taken, self._counted = self.taken + summaries, True
         return batch
@@ -205,32 +225,38 @@ class Worker:
 
     def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        if self._plain:
-            self._place = len(batch)
-            self._gather(None).extend(cast("list[Scalar]", batch))
-        else:
-            self._prefetch(batch)
         last = None
-        for place in range(self._place, len(batch)):
-            item = batch[place]
-            self._place = place + 1
-            if isinstance(item, tuple):
-                self._gather(None).extend((item,))
-            elif not isinstance(item, Barrier):
-                self._item(item)
-            elif not self._pass(item):
-                self._place = place
-            elif item.last:
-                last = item
+        if self._items:
+            self._prefetch(self._items)
+            self._tally(self._items)
+        for kind, group in groupby(batch, type) if self._items else ((tuple, batch),):
+            if kind is tuple:
+                scalars = cast("list[Scalar]", list(group))
+                self._place += len(scalars)
+                self._gather(None).extend(scalars)
+                continue
+            last = self._pass_items(cast("Iterator[Item]", group))
             if last is not None or self._output.write_error is not None:
                 break
         rest, self._batch = batch[self._place :], ()
         self._encode_gathered()
         if rest:
             self._put_back(rest)
-        elif last is None:
-            self._output.write()
         return last
+
+    def _pass_items(self, items: Iterator[Item]) -> Barrier | None:
+        """Does what is no plain scalar, up to a failed write or to the last barrier, which is returned."""
+        for item in items:
+            self._place += 1
+            if not isinstance(item, Barrier):
+                self._item(item)
+            elif not self._pass(item):
+                self._place -= 1
+            elif item.last:
+                return item
+            if self._output.write_error is not None:
+                break
+        return None
 
     def _item(self, item: Item) -> None:
         try:
@@ -259,12 +285,26 @@ class Worker:
             self._known.pop(item.run, None)
         self._rest_if_due()
 
-    def _prefetch(self, batch: Sequence[Scalar | Item]) -> None:
-        waiting = [v for item in batch[self._place :] if isinstance(item, Item) for v in item.deferred]
+    def _prefetch(self, items: Sequence[Item]) -> None:
+        waiting = [value for item in items for value in item.deferred]
         if waiting:
             # What fails here fails again for the one value that is at fault, and is reported there.
             with contextlib.suppress(Exception):
                 prefetch(waiting)
+
+    def _tally(self, items: Sequence[Item]) -> None:
+        """Counts what small arrays hold of which histograms with default buckets are to be made, together."""
+        small = [item for item in items if isinstance(item, Summary) and item.encode is histogram]
+        small = [
+            item for item in small if type(item.arguments[0]) is np.ndarray and item.arguments[1] == DEFAULT
+        ]
+        # What fails here fails again, for that one summary.
+        with contextlib.suppress(Exception):
+            for tallies in together([item.arguments[0] for item in small]) if len(small) > 1 else ():
+                for place, tally in tallies:
+                    item = small[place]
+                    item.arguments = (tally, *item.arguments[1:])
+                self._rest_if_due()
 
     def _metrics(self, item: Metrics) -> None:
         columns = self._gather(item.run)

@@ -21,6 +21,7 @@ from time import perf_counter_ns
 from .. import script
 from ..compat import last_words
 from ..wrap import install
+from . import signals
 from .estimate import estimate
 from .instruments import Instruments
 from .meter import Meter
@@ -45,9 +46,13 @@ class _Run:
         # The first to be registered is the last to be called: it sees what the script's own handlers log.
         atexit.register(self.save)
         last_words.before_leaving(lambda: self.end(leaving=True))
+        signals.before_dying(self.end_by_signal)
         self._start = perf_counter_ns()
         try:
             program.run()
+        except BaseException as error:
+            _report_now(error)
+            raise
         finally:
             self.end()
 
@@ -55,21 +60,53 @@ class _Run:
         """The script is over, or about to leave by `os._exit`: takes the time, and makes the estimate."""
         if os.getpid() != self._process or self._wall:
             return  # a forked child of the script, which is not measured
-        if not leaving:  # who leaves does not wait for threads, and may do so because they hang
-            _wait_for_threads()
-        self._wall = perf_counter_ns() - self._start
-        if self._estimates:
-            with self._instruments.removed(), contextlib.suppress(Exception):
-                self._tried = estimate(self._meter.sample.calls)
+        # Ctrl-C ends the wait for threads as it does under python, and the estimate: the script has ended already.
+        with contextlib.suppress(KeyboardInterrupt):
+            if not leaving:  # who leaves does not wait for threads, and may do so because they hang
+                _wait_for_threads()
+        self._take_time()
+        with contextlib.suppress(Exception, KeyboardInterrupt):
+            self._estimate()
         self.save()
+
+    def end_by_signal(self) -> None:
+        """As `end()`, in the midst of anything; within a few seconds, for more may not be granted."""
+        if not self._wall:
+            self._take_time()
+            signals.give_time(self._estimate)
+        self.save()
+
+    def _take_time(self) -> None:
+        self._wall = perf_counter_ns() - self._start
+        self.save()  # what there is already, should the rest take too long
+
+    def _estimate(self) -> None:
+        if self._estimates:
+            with self._instruments.removed():
+                self._tried = estimate(self._meter.sample.calls, os.path.dirname(self._path))
 
     def save(self) -> None:
         """Writes the result as it is now."""
         if os.getpid() != self._process:
             return
         measured = result(self._meter, self._wall, self._tried)
-        with open(self._path, "w") as file:
+        # In one step: a signal may end the process, or be handled, in the midst of it.
+        new = f"{self._path}.{threading.get_ident()}"
+        with open(new, "w") as file:
             json.dump(measured.to_json(), file)
+        os.replace(new, self._path)
+
+
+def _report_now(error: BaseException) -> None:
+    """Prints what the interpreter prints of an exception at its end, and has it print nothing then."""
+    if isinstance(error, SystemExit):
+        if error.code is not None and not isinstance(error.code, int) and sys.stderr is not None:
+            print(error.code, file=sys.stderr)
+            error.code = 1
+        return
+    with contextlib.suppress(Exception):  # a hook that fails: the interpreter tries again, and says so
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook = lambda *_: None
 
 
 def _wait_for_threads() -> None:

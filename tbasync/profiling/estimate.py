@@ -22,15 +22,19 @@ _MOST_SECONDS = 10.0
 _CALLS_BETWEEN_FLUSHES = 64
 
 
-def estimate(calls: Iterable[Sampled]) -> dict[str, array[int]]:
+def estimate(calls: Iterable[Sampled], place: str | None = None) -> dict[str, array[int]]:
     """Makes calls again, in their order, with a tbasync writer in a temporary directory.
+
+    Args:
+        calls: in their order.
+        place: where to make the directory; None is where the system has temporary files.
 
     Returns:
         Method -> nanoseconds of each call. Methods that tbasync does not have, and calls that raise, as they
         may have done the first time, are missing.
     """
     durations: dict[str, array[int]] = {}
-    with tempfile.TemporaryDirectory(prefix="tbasync-profile-") as directory:
+    with tempfile.TemporaryDirectory(prefix="tbasync-profile-", dir=place) as directory:
         writer = _time(durations, CONSTRUCTOR, lambda: _writer_for_this_script(directory))
         # Nothing may be said about what the sample fails at: the script has been told already.
         with contextlib.suppress(Exception):

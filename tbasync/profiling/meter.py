@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from array import array
@@ -23,12 +24,17 @@ class Entry:
         durations: nanoseconds of each call.
         nbytes: bytes of event records that they made.
         syncs: how often they waited for a device.
+        overridden: how many were of a user's subclass, which overrides the method.
+        own: nanoseconds that those spent in the subclass itself.
+        within: package's own method -> how often those called it.
     """
 
     def __init__(self) -> None:
         self.durations = array("q")
         self.nbytes = 0
         self.syncs = 0
+        self.overridden = self.own = 0
+        self.within: dict[str, int] = {}
 
 
 class ThreadRecord:
@@ -50,9 +56,11 @@ class ThreadRecord:
         self.sites: dict[Site, list[int]] = {}
         self.overhead = 0
         self.first = self.last = 0
-        # Of the call under way: whether there is one, and what is to be added to or left out of it.
-        self.busy = self.reading = False
+        # Of the call under way: whether there is one, whether it is in a method of the package's own, what is to be
+        # added to or left out of it, and what a subclass's method has called.
+        self.busy = self.inside = self.reading = False
         self.nbytes = self.syncs = self.excluded = 0
+        self.within: list[tuple[str, int]] = []
 
     def note(self, entries: dict[str, Entry], name: str, spent: int, frame: FrameType | None) -> Entry:
         """Enters a call that has ended, made from `frame`; None if the interpreter itself has made it."""
@@ -80,11 +88,13 @@ class Meter:
     Attributes:
         threads: a record for each thread that has called one.
         sample: some of the logging calls, with their arguments.
+        directory: the one that the process was in at first.
     """
 
     def __init__(self) -> None:
         self.threads: list[ThreadRecord] = []
         self.sample = Sample()
+        self.directory = os.getcwd()
         self._local = threading.local()
         self._floor = _time_of_nothing()
 
@@ -98,7 +108,31 @@ class Meter:
         return record
 
     def logging(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        """`method`, timed as a logging call; those that it makes in turn are part of it."""
+        """`method` of a package, timed as a logging call; those that it makes in turn are part of it."""
+
+        @functools.wraps(method)
+        def timed(*arguments: Any, **options: Any) -> Any:
+            record = self.record()
+            if record.inside:
+                return method(*arguments, **options)
+            if record.busy:
+                return self._within(record, name, method, arguments, options)
+            entered = perf_counter_ns()
+            self.sample.offer(name, arguments[1:], options)  # without the writer itself
+            record.busy = record.inside = True
+            record.nbytes = record.syncs = record.excluded = 0
+            start = perf_counter_ns()
+            try:
+                return method(*arguments, **options)
+            finally:
+                end = perf_counter_ns()
+                record.busy = record.inside = False
+                self._note(record, name, entered, start, end, sys._getframe().f_back)
+
+        return timed
+
+    def overriding(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """`method` of a user's subclass, in the place of a package's: a logging call, with all that it does."""
 
         @functools.wraps(method)
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -106,24 +140,61 @@ class Meter:
             if record.busy:
                 return method(*arguments, **options)
             entered = perf_counter_ns()
-            self.sample.offer(name, arguments[1:], options)  # without the writer itself
             record.busy = True
             record.nbytes = record.syncs = record.excluded = 0
+            record.within.clear()
             start = perf_counter_ns()
             try:
                 return method(*arguments, **options)
             finally:
                 end = perf_counter_ns()
                 record.busy = False
-                spent = max(0, end - start - record.excluded - self._floor)
-                entry = record.note(record.logging, name, spent, sys._getframe().f_back)
-                entry.nbytes += record.nbytes
-                entry.syncs += record.syncs
-                record.first = record.first or start
-                record.last = end
-                record.overhead += perf_counter_ns() - entered - spent
+                entry = self._note(record, name, entered, start, end, sys._getframe().f_back)
+                entry.overridden += 1
+                entry.own += max(0, entry.durations[-1] - sum(spent for _, spent in record.within))
+                for called, _ in record.within:
+                    entry.within[called] = entry.within.get(called, 0) + 1
 
         return timed
+
+    def _within(
+        self,
+        record: ThreadRecord,
+        name: str,
+        method: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> Any:
+        """Calls a package's own method for a subclass's, whose call is under way: sampled, and timed apart."""
+        entered = perf_counter_ns()
+        self.sample.offer(name, arguments[1:], options)
+        record.inside = True
+        excluded = record.excluded
+        start = perf_counter_ns()
+        try:
+            return method(*arguments, **options)
+        finally:
+            end = perf_counter_ns()
+            record.inside = False
+            record.within.append((name, max(0, end - start - (record.excluded - excluded) - self._floor)))
+            record.excluded += perf_counter_ns() - end + start - entered
+
+    def _note(
+        self, record: ThreadRecord, name: str, entered: int, start: int, end: int, frame: FrameType | None
+    ) -> Entry:
+        """Enters a logging call that has ended: begun to be measured at `entered`, made from `start` to `end`."""
+        spent = max(0, end - start - record.excluded - self._floor)
+        entry = record.note(record.logging, name, spent, frame)
+        entry.nbytes += record.nbytes
+        entry.syncs += record.syncs
+        record.first = record.first or start
+        record.last = end
+        record.overhead += perf_counter_ns() - entered - spent
+        return entry
+
+    def leave_out(self, nanoseconds: int) -> None:
+        """Has time that has passed in the call under way be no part of it."""
+        self.record().excluded += nanoseconds
 
     def reading(
         self, name: str, method: Callable[..., Any], waits: Callable[[Any, Any], bool], only_waits: bool

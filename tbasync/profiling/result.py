@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -71,7 +72,7 @@ class Result:
         reads: methods that read tensors' values, on the main thread and outside of logging calls.
         sites: the lines that cost most, the dearest first.
         estimate: what the calls would cost under tbasync, by method: `calls` have been tried, and the total
-            is for as many as the script made.
+            is for as many as the script made, with what methods of a subclass spent themselves.
     """
 
     wall_seconds: float
@@ -121,8 +122,8 @@ def result(meter: Meter, wall_nanoseconds: int, tried: Mapping[str, array[int]])
         measuring_seconds=main.overhead / 1e9,
         methods=methods,
         reads=_methods([main.reads]),
-        sites=_sites(threads),
-        estimate=_estimated(methods, tried),
+        sites=_sites(threads, meter.directory),
+        estimate=_estimated(threads, methods, tried),
     )
 
 
@@ -143,13 +144,13 @@ def _method(name: str, entries: list[Entry]) -> Method:
     return Method(name, **_times(durations), bytes=nbytes or None, device_syncs=sum(e.syncs for e in entries))
 
 
-def _times(durations: array[int], calls: int | None = None) -> dict[str, Any]:
-    """Fields of a Method; the total is that of `calls` calls, if they are not those measured."""
+def _times(durations: array[int]) -> dict[str, Any]:
+    """Fields of a Method."""
     ranked = sorted(durations)
     mean = sum(ranked) / len(ranked) / 1e9
     return {
         "calls": len(ranked),
-        "total_seconds": mean * (len(ranked) if calls is None else calls),
+        "total_seconds": mean * len(ranked),
         "mean_seconds": mean,
         "p50_seconds": _quantile(ranked, 0.5),
         "p99_seconds": _quantile(ranked, 0.99),
@@ -162,15 +163,32 @@ def _quantile(ranked: list[int], share: float) -> float:
     return ranked[max(0, -int(-len(ranked) * share // 1) - 1)] / 1e9
 
 
-def _estimated(methods: Iterable[Method], tried: Mapping[str, array[int]]) -> list[Method]:
-    return [
-        Method(method.name, **_times(tried[method.name], method.calls))
-        for method in methods
-        if method.name in tried
-    ]
+def _estimated(
+    threads: Iterable[ThreadRecord], methods: Iterable[Method], tried: Mapping[str, array[int]]
+) -> list[Method]:
+    """What methods would cost: a subclass's own as long as it took, and the package's below it as tried."""
+    estimated = []
+    for method in methods:
+        entries = [thread.logging[method.name] for thread in threads if method.name in thread.logging]
+        calls = Counter({method.name: method.calls - sum(entry.overridden for entry in entries)})
+        for entry in entries:
+            calls.update(dict(entry.within))  # a copy: another thread may be at it
+        calls = +calls  # without those that have not been called
+        if tried.keys() >= calls.keys():
+            own = sum(entry.own for entry in entries) / 1e9
+            estimated.append(_estimate(method, own, {name: (tried[name], calls[name]) for name in calls}))
+    return estimated
 
 
-def _sites(threads: Iterable[ThreadRecord]) -> list[Site]:
+def _estimate(method: Method, own: float, called: Mapping[str, tuple[array[int], int]]) -> Method:
+    durations = array("q", [nanoseconds for spans, _ in called.values() for nanoseconds in spans])
+    if not durations:  # a subclass that passes nothing on
+        return replace(method, total_seconds=own, bytes=None, device_syncs=0)
+    total = own + sum(sum(spans) / len(spans) * calls for spans, calls in called.values()) / 1e9
+    return Method(method.name, **{**_times(durations), "total_seconds": total})
+
+
+def _sites(threads: Iterable[ThreadRecord], directory: str) -> list[Site]:
     merged: dict[tuple[str, str, int], list[int]] = {}
     for thread in threads:
         for (method, code, offset), (calls, total, most) in tuple(thread.sites.items()):
@@ -180,7 +198,7 @@ def _sites(threads: Iterable[ThreadRecord]) -> list[Site]:
             tally[:] = tally[0] + calls, tally[1] + total, max(tally[2], most)
     dearest = sorted(merged.items(), key=lambda site: -site[1][1])[:_MOST_SITES]
     return [
-        Site(_shortest(file), line, method, calls, total / 1e9, most / 1e9)
+        Site(_shortest(file, directory), line, method, calls, total / 1e9, most / 1e9)
         for (method, file, line), (calls, total, most) in dearest
     ]
 
@@ -190,6 +208,7 @@ def _line(code: CodeType, offset: int) -> int:
     return next(lines, code.co_firstlineno)
 
 
-def _shortest(path: str) -> str:
-    relative = os.path.relpath(path) if os.path.isabs(path) else path
+def _shortest(path: str, directory: str) -> str:
+    # From where the script was started: it may be elsewhere by now, or in a directory that is gone.
+    relative = os.path.relpath(path, directory) if os.path.isabs(path) else path
     return min(path, relative, key=len)

@@ -61,8 +61,8 @@ class Sample:
         """A call that is about to be made; its arguments are copied if it is taken."""
         thinned = self._methods.get(name) or self._methods.setdefault(name, _Thinned())
         if thinned.wants_next():
-            # What cannot be copied is missing in the sample; the script must not notice.
-            with contextlib.suppress(Exception):
+            # What there is no memory to copy is missing in the sample; the script must not notice.
+            with contextlib.suppress(MemoryError):
                 thinned.add(Sampled(next(self._order), name, FrozenCall(arguments, options)))
 
     @property

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
+# Longer ones, paths that is, may be broken.
+_LONGEST_WORD = 24
+
 
 @dataclass(frozen=True)
 class Table:
@@ -39,12 +42,15 @@ def show(parts: Sequence[Table | str], stream: IO[str]) -> None:
             console.print(part, markup=False, soft_wrap=True)
             continue
         style: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD}
-        table = RichTable(title=part.title, pad_edge=False, **style)
-        for column in part.columns:
-            table.add_column(column.lstrip("<"), justify=_justify(column), no_wrap=column.startswith("<"))
+        table = RichTable(title=part.title, padding=(0, 1, 0, 0), **style)
+        for place, column in enumerate(part.columns):
+            # Where it gets narrow, long paths and units go on in the next line; names and figures stay whole.
+            words = f"{column.lstrip('<')} {' '.join(row[place] for row in part.rows)}".split()
+            width = min(_LONGEST_WORD, max(map(len, words)))
+            table.add_column(column.lstrip("<"), justify=_justify(column), overflow="fold", min_width=width)
         for row in part.rows:
             table.add_row(*(cell.replace("[", r"\[") for cell in row))
-        console.print(table)
+        console.print(table, crop=False)
 
 
 def seconds(value: float | None) -> str:

@@ -8,10 +8,12 @@ where a message object per element would cost more than the work itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
+@lru_cache(4096)  # sizes, keys and steps, which come again and again
 def varint(value: int) -> bytes:
     """`value` as a base-128 varint; negative integers as protobuf's int64 does (two's complement)."""
     value &= 0xFFFF_FFFF_FFFF_FFFF

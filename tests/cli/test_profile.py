@@ -102,6 +102,17 @@ ENDS = {
         6,
         "",
     ),
+    "a directory that is gone": (
+        "import tempfile; gone = tempfile.mkdtemp(); os.chdir(gone); os.rmdir(gone)",
+        0,
+        "",
+    ),
+    "a closed stderr": ("sys.stderr = None; sys.exit('unseen')", 1, ""),
+    "a thread that is interrupted": (
+        "threading.Thread(target=lambda: [time.sleep(0.2), os.kill(os.getpid(), 2), time.sleep(0.2)]).start()",
+        0,
+        "",
+    ),
     "atexit": ("import atexit; atexit.register(w.add_text, 't', 'x')", 0, ""),
 }
 
@@ -119,14 +130,136 @@ def test_however_the_script_ends(end: str, tmp_path: Path) -> None:
     assert found["add_scalar"]["calls"] == 1000
     if end in ("thread", "pool", "atexit"):
         assert found["add_text"]["calls"] == 1
+    assert "script.py" in {site["file"] for site in document["own"]["sites"]}
     assert document["own"]["estimate"]
 
 
 def test_a_script_that_is_killed(tmp_path: Path) -> None:
-    """Where nothing could be measured, one line says so and with what status the process ended."""
-    ended = profile("w = log(); os.kill(os.getpid(), 9)", tmp_path)
-    assert ended.returncode == 2
-    assert re.fullmatch("tbasync profile: error: .* ended with status 137 before it .*\n", ended.stderr)
+    """Where nothing could be measured, one line says so; the exit status is what a shell says of the script's."""
+    ended = profile("w = log(); os.kill(os.getpid(), 9)", tmp_path, "--json")
+    assert (ended.returncode, ended.stdout) == (137, "")
+    assert re.fullmatch(
+        "tbasync profile: nothing to report: .* ended with status 137 before it .*\n", ended.stderr
+    )
+
+
+SIGNALS = {
+    "SIGTERM": "",
+    "SIGHUP": "",
+    "SIGUSR1": "",
+    "SIGQUIT": "",
+    "SIGALRM": "signal.alarm(1)",
+    "SIGINT": "signal.signal(signal.SIGINT, signal.SIG_DFL)",
+}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_that_ends_the_script(name: str, tmp_path: Path) -> None:
+    """The report has all up to there, the estimate too; the exit status is what a shell says of the script's."""
+    number = int(getattr(signal, name))
+    script = f"""
+        import signal
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        w = log()
+        {SIGNALS[name]}
+        if not {SIGNALS[name].startswith("signal.alarm")}:
+            os.kill(os.getpid(), {number})
+        time.sleep(60)
+        w.add_text("never", "reached")
+    """
+    ended = profile(script, tmp_path, "--json")
+    document = figures(ended)
+    assert (ended.returncode, document["status"], ended.stderr) == (128 + number, 128 + number, "")
+    found = methods(document["own"])
+    assert {name: method["calls"] for name, method in found.items()} == {
+        "SummaryWriter()": 1,
+        "add_scalar": 1000,
+    }
+    assert document["own"]["estimated_seconds"] > 0
+
+
+def test_a_signal_in_the_midst_of_a_call(tmp_path: Path) -> None:
+    """It is reported in time though the main thread stands with a lock in its hands that the estimate needs."""
+    script = """
+        import signal
+        from tbasync.profiling import signals
+        signals.SECONDS_TO_DIE = 0.2
+        lock = threading.Lock()
+        class Value:
+            def __float__(self):
+                with lock:
+                    return 1.0
+        w = log()
+        w.add_scalar("loss", Value(), 1)
+        with lock:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+    """
+    ended = profile(script, tmp_path, "--json")
+    document = figures(ended)
+    assert (ended.returncode, ended.stderr) == (143, "")
+    assert methods(document["own"])["add_scalar"]["calls"] == 1001
+    assert document["own"]["estimate"] == []
+
+
+def test_signals_that_the_script_looks_at(tmp_path: Path) -> None:
+    """It finds, sets and gets back what it would without us; children that it starts die of signals at once."""
+    script = """
+        import multiprocessing, signal, subprocess
+        from signal import getsignal, signal as set_signal
+        assert getsignal(signal.SIGTERM) is signal.SIG_DFL is set_signal(signal.SIGTERM, print)
+        assert getsignal(signal.SIGTERM) is print is set_signal(signal.SIGTERM, signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert getsignal(signal.SIGTERM) is signal.SIG_IGN is set_signal(signal.SIGTERM, signal.SIG_DFL)
+        w = log(10)
+        child = os.fork()
+        if child == 0:
+            assert getsignal(signal.SIGTERM) is signal.SIG_DFL is set_signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        for _ in range(20):  # terminated before it can have done anything
+            worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            worker.start()
+            worker.terminate()
+            worker.join()
+            assert worker.exitcode == -signal.SIGTERM
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        command = subprocess.Popen(["sleep", "60"])
+        command.terminate()
+        assert command.wait() == -signal.SIGTERM
+        log(10)
+    """
+    ended = profile(script, tmp_path, "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert methods(figures(ended)["own"])["add_scalar"]["calls"] == 20
+
+
+@pytest.mark.parametrize("end", ["1 / 0", "sys.exit('that was it')", "raise KeyboardInterrupt"])
+def test_what_the_script_says_at_its_end(end: str, tmp_path: Path) -> None:
+    """Its traceback is printed when it ends, once, as python prints it; only then are calls made again."""
+    script = f"""
+        class Value:
+            def __float__(self):
+                print("asked", file=sys.stderr)
+                return 1.0
+        w = log()
+        w.add_scalar("loss", Value(), 1)
+        {end}
+    """
+    ended = profile(script, tmp_path, "--json")
+    plain = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stderr == plain.stderr + "asked\n"
+    assert ended.returncode % 256 == (plain.returncode if plain.returncode > 0 else 128 - plain.returncode)
 
 
 def test_children_are_left_alone(tmp_path: Path) -> None:
@@ -162,6 +295,28 @@ def test_without_a_script(words: list[str], tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def signalled(script: str, directory: Path, numbers: Sequence[int]) -> tuple[int, str]:
+    """Status and output of a command that is sent signals when the script, which may use `log`, prints "ready"."""
+    (directory / "script.py").write_text(textwrap.dedent(LOG) + textwrap.dedent(script))
+    command = [sys.executable, "-m", "tbasync", "profile", "script.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for number in numbers:
+            process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    return process.returncode, printed
+
+
 def test_signals_are_the_scripts_affair(tmp_path: Path) -> None:
     """A SIGTERM to the command reaches the script, which may end as it likes, and is reported."""
     script = """
@@ -171,18 +326,107 @@ def test_signals_are_the_scripts_affair(tmp_path: Path) -> None:
         print("ready", flush=True)
         time.sleep(60)
     """
+    status, printed = signalled(script, tmp_path, [signal.SIGTERM])
+    assert status == 8
+    assert "add_scalar" in printed
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1"])
+def test_a_signal_to_the_command(name: str, tmp_path: Path) -> None:
+    """Even if it is sent twice, it ends the script alone, and the report of what was logged so far is printed."""
+    number = getattr(signal, name)
+    script = 'w = log()\nprint("ready", flush=True)\ntime.sleep(60)'
+    status, printed = signalled(script, tmp_path, [number] if name == "SIGINT" else [number, number])
+    assert status == 128 + number
+    assert "add_scalar" in printed
+    assert "With tbasync it would be about" in printed
+
+
+def test_an_interrupt_from_the_keyboard(tmp_path: Path) -> None:
+    """The terminal sends Ctrl-C to the command and to the script: the script sees it once."""
+    termios = pytest.importorskip("termios")
+    fcntl = pytest.importorskip("fcntl")
+    script = """
+        import signal
+        w = log()
+        noted, note = os.pipe()
+        os.set_blocking(note, False)
+        signal.set_wakeup_fd(note)  # takes a byte for every signal, however quickly they come
+        print("ready", flush=True)
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            time.sleep(0.3)
+        print("seen", len(os.read(noted, 9)))
+    """
     (tmp_path / "script.py").write_text(textwrap.dedent(LOG) + textwrap.dedent(script))
     command = [sys.executable, "-m", "tbasync", "profile", "script.py"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ours, theirs = os.openpty()
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
+        os.write(ours, b"\x03")
         printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 8
-    assert "add_scalar" in printed
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0
+    assert printed.startswith("seen 1\n")
+    assert "With tbasync it would be about" in printed
+
+
+def test_a_script_from_standard_input(tmp_path: Path) -> None:
+    """`-` works as under python, with `--compare` too: both runs get the whole script."""
+    source = textwrap.dedent(LOG) + "log(int(sys.argv[1]))\nprint(sys.argv, repr(sys.stdin.read()))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tbasync", "profile", "--json", "--compare", "-", "30"]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        input=source,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    document = figures(ended)
+    assert ended.stderr == "['-', '30'] ''\n" * 2
+    for run in ("own", "tbasync"):
+        assert methods(document[run])["add_scalar"]["calls"] == 30
+        assert {site["file"] for site in document[run]["sites"]} == {"<stdin>"}
+
+
+@pytest.mark.parametrize("package", ["tbasync", "tensorboardX"])
+def test_a_subclass_of_the_scripts_own(package: str, tmp_path: Path) -> None:
+    """What its methods do besides is part of the calls, which are counted once; and there is an estimate."""
+    pytest.importorskip(package)
+    prelude = f"""
+        import time
+        from {package} import SummaryWriter
+        class Mine(SummaryWriter):
+            def add_scalar(self, tag, value, step):
+                time.sleep(0.01)
+                super().add_scalar("mine/" + tag, value, step)
+        with Mine("runs/main") as w:
+            for step in range(20):
+                w.add_scalar("loss", 1.0, step)
+    """
+    own = figures(profile("", tmp_path, "--json", prelude=prelude))["own"]
+    method = methods(own)["add_scalar"]
+    assert (method["calls"], [site["line"] for site in own["sites"]].count(10)) == (20, 1)
+    assert method["total_seconds"] > 0.2
+    (estimate,) = (method for method in own["estimate"] if method["name"] == "add_scalar")
+    assert 0.2 < estimate["total_seconds"] < method["total_seconds"] + 0.1
+    assert own["estimated_seconds"] > 0.2
 
 
 TORCH = """

@@ -95,20 +95,22 @@ SCRIPTS = {
 }
 
 
-def run(words: Sequence[str], cwd: Path, *options: str) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of `python words…`."""
+def run(words: Sequence[str], cwd: Path, *options: str, given: str = "some input") -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of `python words…`, which is given something on its standard input."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, *options, *words]
     ended = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, input="some input", timeout=60
+        command, cwd=cwd, env=environment, capture_output=True, text=True, input=given, timeout=60
     )
     return ended.returncode, ended.stdout, ended.stderr
 
 
-def assert_same(words: Sequence[str], cwd: Path, *options: str) -> tuple[int, str, str]:
+def assert_same(
+    words: Sequence[str], cwd: Path, *options: str, given: str = "some input"
+) -> tuple[int, str, str]:
     """Asserts that `tbasync run` does what python does, and returns that."""
-    plain = run(words, cwd, *options)
-    assert run(["-m", "tbasync", "run", *words], cwd, *options) == plain
+    plain = run(words, cwd, *options, given=given)
+    assert run(["-m", "tbasync", "run", *words], cwd, *options, given=given) == plain
     return plain
 
 
@@ -117,6 +119,22 @@ def test_a_script_runs_as_under_python(name: str, tmp_path: Path) -> None:
     """Exit status, stdout and stderr to the letter: arguments, `__main__`, exceptions, signals, exits."""
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPTS[name]))
     assert_same(["script.py"], tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("surroundings", "syntax error")])
+def test_a_script_from_standard_input(name: str, tmp_path: Path) -> None:
+    """`-` is a script that is read to the end of the input, and then runs as under python."""
+    assert_same(["-", "an argument", "-"], tmp_path, given=textwrap.dedent(SCRIPTS[name]))
+
+
+def test_surroundings_of_a_script_from_standard_input(tmp_path: Path) -> None:
+    """`sys.path` begins with where the process is; modules are found there; python's own `__file__` for it."""
+    (tmp_path / "neighbour.py").write_text("print('here')")
+    source = SURROUNDINGS + "    import neighbour, inspect\n    def f(): 1 / 0\n    f()"
+    status, printed, _ = assert_same(["-"], tmp_path, given=textwrap.dedent(source))
+    assert (status, "here" in printed) == (1, True)
+    status, _, complaint = run(["-m", "tbasync", "run", "-"], tmp_path, given="x = (")
+    assert (status, complaint.splitlines()[0]) == (1, '  File "<stdin>", line 1')
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,18 @@ ENDS = {
 
 
 def run(
-    script: str, directory: Path, *, package: str = "tbasync", launch: Sequence[str] = ()
+    script: str,
+    directory: Path,
+    *options: str,
+    package: str = "tbasync",
+    launch: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Runs a script under `tbasync run`, from a directory of its own."""
     (directory / "script.py").write_text(
         textwrap.dedent(LOG.format(package=package)) + textwrap.dedent(script)
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launch, "-m", "tbasync", "run", "script.py"]
+    command = [sys.executable, *launch, "-m", "tbasync", "run", *options, "script.py"]
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=110, check=False
     )
@@ -64,6 +68,88 @@ def test_nothing_is_lost_at_the_end(end: str, tmp_path: Path) -> None:
     ended = run(f'writer = log("main")\n{code}', tmp_path)
     assert (ended.returncode, ended.stdout) == (status, "True\n"), ended.stderr
     assert runs.scalars(tmp_path / "runs") == {"main/loss": POINTS}
+
+
+# What a script does about SIGTERM before it makes a writer, and the status that it then ends with.
+KILLS = "os.kill(os.getpid(), signal.SIGKILL)"  # leaves no time to write anything
+TERMINATED = {
+    "by default": ("", -15),
+    "with a handler set before": (f"signal.signal(signal.SIGTERM, lambda *_: {KILLS})", -9),
+    "ignored": ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", -9),
+}
+LAZY = """
+    import signal, tbasync
+    def log_lazily(run):
+        writer = tbasync.SummaryWriter("runs/" + run, interval=3600)
+        for step in range(1000):
+            writer.add_scalar("loss", step, step)
+        return writer
+"""
+
+
+@pytest.mark.parametrize("case", TERMINATED)
+def test_a_sigterm_with_the_option(case: str, tmp_path: Path) -> None:
+    """`--install-sigterm`: all that was logged is in the files, then comes what the signal does without it."""
+    before, status = TERMINATED[case]
+    script = textwrap.dedent(LAZY) + textwrap.dedent(f"""
+        {before}
+        one, other = log_lazily("one"), log_lazily("other")
+        os.kill(os.getpid(), signal.SIGTERM)
+        {KILLS}
+    """)
+    ended = run(script, tmp_path, "--install-sigterm")
+    assert ended.returncode == status, ended.stderr
+    assert runs.scalars(tmp_path / "runs") == {"one/loss": POINTS, "other/loss": POINTS}
+
+
+def test_a_sigterm_without_the_option(tmp_path: Path) -> None:
+    """It is as under python: the process dies at once, and what has not been written yet is lost."""
+    script = textwrap.dedent(LAZY) + textwrap.dedent("""
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        writer = log_lazily("lazy")
+        os.kill(os.getpid(), signal.SIGTERM)
+    """)
+    assert run(script, tmp_path).returncode == -15
+    assert runs.scalars(tmp_path / "runs") == {}
+
+
+def test_writers_of_other_threads_are_drained_too(tmp_path: Path) -> None:
+    """The option is for all writers; that only the main thread can set handlers is nobody's error."""
+    script = textwrap.dedent(LAZY) + textwrap.dedent("""
+        import threading
+        made = []
+        thread = threading.Thread(target=lambda: made.append(log_lazily("lazy")))
+        thread.start()
+        thread.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+    """)
+    assert run(script, tmp_path, "--install-sigterm").returncode == -15
+    assert runs.scalars(tmp_path / "runs") == {"lazy/loss": POINTS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_terminated_children(method: str, tmp_path: Path) -> None:
+    """Processes of multiprocessing have the option as well."""
+    script = textwrap.dedent(LAZY) + textwrap.dedent(f"""
+        import multiprocessing, time
+        def work(done):
+            writer = log_lazily("child")
+            done.set()
+            time.sleep(60)
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("{method}")
+            done = context.Event()
+            child = context.Process(target=work, args=(done,))
+            child.start()
+            assert done.wait(60)
+            child.terminate()
+            child.join()
+            print(child.exitcode)
+    """)
+    ended = run(script, tmp_path, "--install-sigterm")
+    assert ended.stdout == "-15\n", ended.stderr
+    assert runs.scalars(tmp_path / "runs") == {"child/loss": POINTS}
 
 
 @pytest.mark.slow

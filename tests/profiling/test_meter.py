@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 import time
+from array import array
 from types import ModuleType
 from typing import Any
 
@@ -105,6 +107,112 @@ def test_calls_within_calls_are_part_of_them(clock: Clock) -> None:
     methods = by_name(result(meter, 100, {}).methods)
     assert set(methods) == {"add_scalars"}
     assert methods["add_scalars"].total_seconds == pytest.approx(21e-9)
+
+
+def overriding(meter: Meter, clock: Clock) -> Any:
+    """A writer of a user's class, two deep, whose methods spend 100 ns of their own in each."""
+
+    class Mine(type(measured(meter, clock))):  # type: ignore[misc]
+        def add_scalar(self, tag: str, nanoseconds: int) -> Any:
+            clock.now += 60
+            result = super().add_scalar(tag, nanoseconds)
+            clock.now += 40
+            return result
+
+        def add_scalars(self, tag: str, nanoseconds: int) -> None:
+            clock.now += 100
+            for _ in range(3):
+                super().add_scalar(tag, nanoseconds)
+            super().add_scalars(tag, nanoseconds)
+
+        def add_failure(self, nanoseconds: int) -> None:
+            clock.now += 100
+
+    class Further(Mine):
+        def add_scalar(self, tag: str, nanoseconds: int) -> Any:
+            clock.now += 100
+            return super().add_scalar(tag, nanoseconds)
+
+    for cls in (Mine, Further):
+        for name in set(vars(cls)) & {"add_scalar", "add_scalars", "add_failure"}:
+            setattr(cls, name, meter.overriding(name, vars(cls)[name]))
+    return Further()
+
+
+def test_a_subclass_counts_as_a_whole(clock: Clock) -> None:
+    """The outermost call is timed and counted once, at the line that makes it, whatever it calls in turn."""
+    meter = Meter()
+    writer = overriding(meter, clock)
+    start = clock.now
+    first = inspect.getsourcelines(test_a_subclass_counts_as_a_whole)[1]
+    for nanoseconds in (5, 7):
+        assert writer.add_scalar("a", nanoseconds) == nanoseconds
+    writer.add_scalars("a", 10)
+    writer.add_failure(1)
+    figures = result(meter, clock.now - start, {})
+    found = {method.name: (method.calls, method.total_seconds) for method in figures.methods}
+    assert found == {
+        "add_scalar": (2, pytest.approx(412e-9)),
+        # Its own 100, three of the package's, and the package's with two of this class's, which are part of it.
+        "add_scalars": (1, pytest.approx((100 + 3 * 10 + 1 + 2 * 210) * 1e-9)),
+        "add_failure": (1, pytest.approx(100e-9)),
+    }
+    assert figures.logging_seconds == pytest.approx(figures.wall_seconds)
+    assert {site.line - first for site in figures.sites} == {7, 8, 9}
+    assert (figures.measuring_seconds, clock.now - start) == (0, 412 + 551 + 100)
+
+
+def test_the_estimate_of_a_subclass(clock: Clock) -> None:
+    """Its methods are sampled as the package's calls that they make, and cost what they spend themselves."""
+    meter = Meter()
+    writer = overriding(meter, clock)
+    writer.add_scalar("a", 5)
+    writer.add_scalars("a", 10)
+    writer.add_failure(1)
+    sampled = [(call.name, call.call.arguments) for call in meter.sample.calls]
+    scalar = ("add_scalar", ("a", 10))
+    assert sampled == [("add_scalar", ("a", 5)), scalar, scalar, scalar, ("add_scalars", ("a", 10))]
+    tried = {"add_scalar": array("q", [2, 4]), "add_scalars": array("q", [1])}
+    estimate = by_name(result(meter, 1000, tried).estimate)
+    assert estimate["add_scalar"].total_seconds == pytest.approx((200 + 3) * 1e-9)
+    assert estimate["add_scalars"].total_seconds == pytest.approx((100 + 3 * 3 + 1) * 1e-9)
+    assert estimate["add_failure"].total_seconds == pytest.approx(100e-9)
+    only = by_name(result(meter, 1000, {"add_scalar": array("q", [2, 4])}).estimate)
+    assert set(only) == {"add_scalar", "add_failure"}
+
+
+def test_an_override_that_raises(clock: Clock) -> None:
+    """Its exception comes out, from above or from below the package's method, and the next call is timed as ever."""
+    meter = Meter()
+    base = type(measured(meter, clock))
+
+    class Mine(base):  # type: ignore[misc, valid-type]
+        def add_failure(self, nanoseconds: int) -> None:
+            if nanoseconds > 5:
+                raise ValueError
+            super().add_failure(nanoseconds)
+
+    Mine.add_failure = meter.overriding("add_failure", Mine.add_failure)  # type: ignore[method-assign]
+    writer = Mine()
+    for nanoseconds, kind in ((9, ValueError), (3, KeyError)):
+        with pytest.raises(kind):
+            writer.add_failure(nanoseconds)
+    writer.add_scalar("a", 5)
+    methods = by_name(result(meter, 100, {}).methods)
+    assert (methods["add_failure"].calls, methods["add_failure"].total_seconds) == (2, pytest.approx(3e-9))
+    assert methods["add_scalar"].total_seconds == pytest.approx(5e-9)
+
+
+def test_what_measuring_a_subclass_costs_is_left_out(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To take samples within a call of a subclass is no part of that call, nor of what it spent itself."""
+    meter = Meter()
+    writer = overriding(meter, clock)
+    monkeypatch.setattr(meter.sample, "offer", lambda *_: setattr(clock, "now", clock.now + 1000))
+    writer.add_scalar("a", 5)
+    figures = result(meter, clock.now, {"add_scalar": array("q", [0])})
+    assert figures.methods[0].total_seconds == pytest.approx(205e-9)
+    assert figures.estimate[0].total_seconds == pytest.approx(200e-9)
+    assert figures.measuring_seconds == pytest.approx(1000e-9)
 
 
 def test_a_call_that_raises_counts(clock: Clock) -> None:
@@ -254,14 +362,66 @@ def test_instruments_can_be_taken_off() -> None:
     assert dict(vars(SummaryWriter)) == during
 
 
+def test_classes_of_the_users_are_found() -> None:
+    """What overrides a writer's method, in a subclass or a mixin, is timed from the first object on, and only that."""
+    module = ModuleType("tbasync.writer")
+
+    class SummaryWriter:
+        def add_scalar(self, value: int) -> int:
+            return value
+
+        def flush(self) -> None: ...
+
+    SummaryWriter.__module__ = module.__name__
+    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    meter = Meter()
+    instruments = Instruments(meter)
+    instruments._time_writers(module)
+
+    class Mixin:
+        def flush(self) -> None:
+            super().flush()  # type: ignore[misc]
+
+    class Mine(Mixin, SummaryWriter):
+        @functools.wraps(SummaryWriter.add_scalar)
+        def add_scalar(self, value: int) -> int:
+            return super().add_scalar(value) + 1
+
+        def add_both(self) -> None:
+            self.add_scalar(1)
+            self.add_scalar(2)
+
+        add_static = staticmethod(len)
+
+    class Behind:
+        def add_scalar(self) -> None: ...
+
+    class Further(Mine, Behind): ...
+
+    before = [dict(vars(cls)) for cls in (Mixin, Mine, Further, Behind)]
+    writer = Further()
+    Further()
+    during = [dict(vars(cls)) for cls in (Mixin, Mine, Further, Behind)]
+    changed = [
+        sorted(name for name in now if now[name] is not then[name])
+        for then, now in zip(before, during, strict=True)
+    ]
+    assert changed == [["flush"], ["add_scalar"], [], []]
+    assert writer.add_scalar(1) == 2
+    writer.add_both()
+    writer.flush()
+    counts = {method.name: method.calls for method in result(meter, 1, {}).methods}
+    assert counts == {"SummaryWriter()": 2, "add_scalar": 3, "flush": 1}
+    with instruments.removed():
+        assert [dict(vars(cls)) for cls in (Mixin, Mine, Further, Behind)] == before
+
+
 def test_json_and_back(clock: Clock) -> None:
     """A result is the same after it has been JSON; the estimate's total is there if all is estimated."""
     meter = Meter()
     writer = measured(meter, clock)
     writer.add_scalar("a", 10)
     writer.add_scalar("a", 30)
-    from array import array
-
     figures = result(meter, 1000, {"add_scalar": array("q", [2])})
     assert figures.estimated_seconds == pytest.approx(4e-9)
     assert Result.from_json(figures.to_json()) == figures

@@ -62,12 +62,12 @@ def test_arguments_are_as_they_were() -> None:
     assert sample.calls[0].call.arguments[1].tolist() == [0, 0, 0]
 
 
-def test_what_cannot_be_copied_is_left_out() -> None:
-    """An argument that refuses to be copied costs the sample one call, and the script nothing."""
+def test_what_there_is_no_memory_for_is_left_out() -> None:
+    """An argument too large to be copied costs the sample one call, and the script nothing."""
 
     class Refusing(dict):  # type: ignore[type-arg]
         def __copy__(self) -> Any:
-            raise RuntimeError
+            raise MemoryError
 
     sample = Sample()
     sample.offer("add_hparams", (Refusing(a=1),), {})

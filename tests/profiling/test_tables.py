@@ -51,6 +51,31 @@ def test_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+class Terminal(io.StringIO):
+    """A stream that is shown to somebody."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_rich_in_narrow_terminals(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long paths are broken; names, figures and units are whole, and none is missing."""
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    path = "/a/long/path" * 10 + "/x.py:12"
+    row = ("SummaryWriter()", "1,500", "70.0 ms", "46.7 µs", "8.96 µs", "422 µs", "67.0 KiB", "12", "3.54 ms")
+    headings = ("<method", "calls", "total", "mean", "p50", "p99", "bytes", "device syncs", "tbasync, est.")
+    out = Terminal()
+    show([Table("Methods", headings, [row]), Table("Lines", ("<line", "total"), [(path, "12.3 ms")])], out)
+    methods, lines = out.getvalue().split("Lines")
+    assert set(" ".join(row).split()) <= set(methods.split())
+    assert "…" not in out.getvalue()
+    assert path in "".join(lines.replace("12.3 ms", "").split())
+    assert "12.3 ms" in lines
+
+
 def test_rich() -> None:
     """With rich the same cells are there, brackets included."""
     pytest.importorskip("rich")

@@ -148,7 +148,7 @@ def test_a_lone_surrogate_costs_the_batch(count: int) -> None:
 
 def test_what_breaks_off_the_learning_of_tags_spoils_nothing() -> None:
     """Want of memory, or an exception thrown in by another thread, at each line of it: what follows is whole."""
-    code = wire._Templates._learn.__code__
+    code = wire._Tags._learn.__code__
     first = [("known", 1.0, step, 1.6e9) for step in range(SMALL_BATCH)]
     more = [(f"new {step}" * (step % 7 + 1), 1.0, step, 1.6e9) for step in range(SMALL_BATCH)]
     for place in range(100):
@@ -194,7 +194,7 @@ def test_tags_without_end_do_not_grow_the_templates_without_end(monkeypatch: pyt
     for batch in range(10):
         rows = [(f"tag {batch} {row}", 1.0, row, 1.6e9) for row in range(60)]
         assert encode(encoder, rows) == b"".join(by_protobuf(*row) for row in rows)
-        assert len(encoder._templates.ids) <= 160
+        assert len(encoder._tags.ids) <= 160
 
 
 def test_tensorboards_reader_reads_the_batch(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +206,25 @@ def test_options_are_those_of_the_queue() -> None:
     wrapped.flush()
     assert [type(error) for error in errors] == [ArithmeticError]
     wrapped.close()
-    with pytest.raises(TypeError):
-        tbasync.wrap(Recorder(), no_such_option=1)
+
+
+@pytest.mark.parametrize("option", ["no_such_option", "log_dir", "anchor", "ranks", "fsync", "self"])
+def test_options_that_do_not_apply(option: str) -> None:
+    """A TypeError that names the option, and all that are taken; the original has not been touched."""
+    recorder = Recorder()
+    taken = "interval, capacity, max_items, on_full, on_error"
+    with pytest.raises(TypeError, match=rf"wrap\(\) of a Recorder takes no option '{option}', but {taken}$"):
+        tbasync.wrap(recorder, interval=1, **{option: 1})
+    assert recorder.calls == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("interval", "x"), ("capacity", 0), ("on_full", "explode"), ("on_error", None)]
+)
+def test_options_of_wrong_values(option: str, value: Any) -> None:
+    """The error names the option."""
+    with pytest.raises((TypeError, ValueError), match=f"^{option} must be"):
+        tbasync.wrap(Recorder(), **{option: value})
 
 
 def test_closing_and_going_on() -> None:
@@ -264,6 +283,116 @@ def test_context_managers_of_its_own() -> None:
     assert managed.values == ["enter", 1, KeyError]
 
 
+class Special(Bare):
+    """A writer that is a container, a function and more."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.values[place]
+
+    def __setitem__(self, place: int, value: Any) -> None:
+        self.values[place] = value
+
+    def __contains__(self, value: Any) -> bool:
+        return value in self.values
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self.values))
+
+    def __call__(self, value: Any, *, twice: bool = False) -> Any:
+        return value * 2 if twice else value
+
+    def __eq__(self, other: object) -> bool:
+        return other == "special"
+
+    def __hash__(self) -> int:
+        return 7
+
+    def __str__(self) -> str:
+        return f"special {self.values}"
+
+    def __format__(self, spec: str) -> str:
+        return f"formatted {spec}"
+
+    def __del__(self) -> None:
+        assert type(self) is Special
+
+
+def test_special_methods() -> None:
+    """What Python looks up in the class is there as well, and takes its turn behind the calls before it."""
+    special = Special()
+    wrapped: Any = tbasync.wrap(special)
+    assert not wrapped
+    for number in range(100):
+        wrapped.add_value(number)
+    assert len(wrapped) == 100
+    wrapped[0] = "first"
+    wrapped.add_value("last")
+    assert (wrapped[0], "last" in wrapped, list(wrapped)[1:3]) == ("first", True, [1, 2])
+    assert (wrapped(2), wrapped(2, twice=True)) == (2, 4)
+    assert (wrapped == "special", hash(wrapped), f"{wrapped:x}") == (True, 7, "formatted x")
+    assert str(wrapped).startswith("special ['first', 1")
+    assert repr(wrapped).startswith("<tbasync.wrap(")
+    with pytest.raises(IndexError):
+        wrapped[1000]
+    assert tbasync.wrap(wrapped) is wrapped
+    wrapped.close()
+
+
+def test_special_methods_that_are_not_there() -> None:
+    """A class without them has none wrapped either; what can be compared and hashed stays so."""
+    with tbasync.wrap(Bare()) as wrapped, tbasync.wrap(Bare()) as other:
+        for use in (len, iter, lambda value: value[0], lambda value: value()):
+            with pytest.raises(TypeError):
+                use(wrapped)
+        assert len({wrapped, other, wrapped}) == 2
+
+
+def test_deleting_an_attribute() -> None:
+    """It is deleted of the original, after the calls before."""
+    recorder: Any = Recorder()
+    with tbasync.wrap(recorder) as wrapped:
+        wrapped.extra = 1
+        del wrapped.extra
+        assert not hasattr(recorder, "extra")
+        with pytest.raises(AttributeError):
+            del wrapped.extra
+
+
+class Portable(Bare):
+    """A writer that can be pickled."""
+
+
+@pytest.mark.parametrize("duplicate", [lambda it: pickle.loads(pickle.dumps(it)), copy.copy, copy.deepcopy])
+def test_copies(duplicate: Callable[[Any], Any]) -> None:
+    """A pickle or a copy is wrapped as well, has what was called before and the options, and goes its own way."""
+    original = Portable()
+    with tbasync.wrap(original, max_items=77) as wrapped:
+        for number in range(100):
+            wrapped.add_value(number)
+        with duplicate(wrapped) as copied:
+            assert isinstance(copied, Portable)
+            assert tbasync.wrap(copied) is copied
+            assert copied._pipeline.options.max_items == 77
+            assert copied._original is not original
+            copied.values = [*copied.values, "its own"]
+            copied.add_value("more")
+            assert len(wrapped.values) == 100
+        assert copied._original.values == [*range(100), "its own", "more"]
+
+
+def test_what_cannot_be_pickled() -> None:
+    """The error is that of pickling the original, and both go on working."""
+    with tbasync.wrap(Recorder()) as wrapped:
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(wrapped)
+        wrapped.add_scalar("loss", 1.0, 1)
+        wrapped.flush()
+        assert len(wrapped.calls) == 2
+
+
 def test_a_flush_that_takes_too_long() -> None:
     """It answers False in time, and loses nothing."""
     recorder = Recorder()
@@ -275,6 +404,19 @@ def test_a_flush_that_takes_too_long() -> None:
     assert wrapped.flush(timeout=60) is True
     assert recorder.calls[0][0] == "add_scalar"
     wrapped.close()
+
+
+@pytest.mark.parametrize("timeout", ["x", -1, float("nan")])
+def test_timeouts_that_are_none(timeout: Any) -> None:
+    """Whether the original has such methods or not, the error names the argument, and nothing is called."""
+    recorder = Recorder()
+    for original in (recorder, Bare()):
+        wrapped: Any = tbasync.wrap(original)
+        for barrier in (wrapped.flush, wrapped.close):
+            with pytest.raises((TypeError, ValueError), match=r"^timeout must be"):
+                barrier(timeout)
+        wrapped.close()
+    assert [call[0] for call in recorder.calls] == ["close"]
 
 
 def test_from_within_a_call() -> None:

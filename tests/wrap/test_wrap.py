@@ -109,8 +109,94 @@ def test_settings_are_taken_over(original: type, tmp_path: Path) -> None:
         wrapped.add_scalar("loss", 1.0, 1)
     newest = max(glob.glob(f"{tmp_path}/*"), key=os.path.getmtime)
     assert newest.endswith(".mine")
-    with pytest.raises(TypeError):
-        tbasync.wrap(original(str(tmp_path)), no_such_option=1).close()
+
+
+WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"no_such_option": 1},
+        r"wrap\(\) of a SummaryWriter takes no option 'no_such_option', but .*interval, .*ranks",
+    ),
+    ({"log_dir": "elsewhere"}, "takes no option 'log_dir'"),
+    ({"logdir": "elsewhere"}, "takes no option 'logdir'"),
+    ({"interval": "soon"}, "interval must be a number"),
+    ({"interval": -1}, "interval must be 0 to"),
+    ({"capacity": 1.5}, "capacity must be an int"),
+    ({"on_full": "explode"}, "on_full must be one of"),
+    ({"on_error": 3}, "on_error must be"),
+    ({"ranks": "first"}, "ranks"),
+    ({"reduce": "median"}, "reduce"),
+    ({"keep_scalars": -1}, "keep_scalars"),
+    ({"purge_step": "x"}, "purge_step must be"),
+    ({"filename_suffix": "a/b"}, "filename_suffix must be"),
+    ({"max_queue": "x"}, "max_queue must be"),
+]
+
+
+@either
+@pytest.mark.parametrize(("options", "complaint"), WRONG_OPTIONS, ids=lambda value: str(value)[:24])
+def test_a_wrong_option_leaves_the_original_alone(
+    original: Any, options: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    """The error names the option; the original has been neither flushed nor closed, and goes on in its file."""
+    writer = original(str(tmp_path))
+    files, handle = list(tmp_path.iterdir()), writer.file_writer
+    told: list[str] = []
+    flush, close = writer.flush, writer.close
+    writer.flush, writer.close = lambda: told.append("flush"), lambda: told.append("close")
+    with pytest.raises((TypeError, ValueError), match=complaint):
+        tbasync.wrap(writer, **options)
+    assert (told, writer.file_writer) == ([], handle)
+    assert list(tmp_path.iterdir()) == files
+    writer.flush, writer.close = flush, close
+    writer.add_scalar("loss", 1.0, 1)
+    writer.close()
+    assert list(tmp_path.iterdir()) == files
+    assert runs.scalars(tmp_path) == {"loss": [(1, 1.0)]}
+
+
+@either
+def test_a_file_writer_taken_before(original: Any, tmp_path: Path) -> None:
+    """What it is given afterwards is in the wrapped writer's file, in its place, with the time it was given."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    if original is tensorboardX.SummaryWriter:
+        from tensorboardX.proto.event_pb2 import Event  # type: ignore[no-redef]
+        from tensorboardX.proto.summary_pb2 import Summary  # type: ignore[no-redef]
+    summary = Summary(value=[Summary.Value(tag="loss", simple_value=2)])
+    writer = original(str(tmp_path))
+    handle = writer.file_writer
+    wrapped = tbasync.wrap(writer)
+    wrapped.add_scalar("loss", 1.0, 1)
+    handle.add_summary(summary, 2, walltime=5.0)
+    handle.add_event(Event(summary=summary), 3, walltime=6.0)
+    assert handle.get_logdir() == str(tmp_path)
+    handle.flush()
+    points = tbasync.read(max(map(str, tmp_path.iterdir())))["loss"]
+    assert points.steps.tolist() == [1, 2, 3]
+    assert points.wall_times.tolist()[1:] == [5.0, 6.0]
+    handle.reopen() if hasattr(handle, "reopen") else None
+    handle.close()
+    assert wrapped.file_writer is None
+    handle.add_summary(summary, 4)
+    wrapped.close()
+    assert [step for step, _ in runs.scalars(tmp_path)["loss"]] == [1, 2, 3, 4]
+
+
+@either
+def test_a_file_writer_of_one_that_becomes_null(original: Any, tmp_path: Path) -> None:
+    """On a rank that does not write it takes everything, and writes nothing."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    writer = original(str(tmp_path))
+    handle = writer.file_writer
+    wrapped = tbasync.wrap(writer, ranks=0, rank=1)
+    files = {path: path.stat().st_size for path in tmp_path.iterdir()}
+    if original is torch.utils.tensorboard.SummaryWriter:
+        handle.add_summary(Summary(value=[Summary.Value(tag="loss", simple_value=2)]), 2)
+    handle.flush()
+    wrapped.close()
+    assert {path: path.stat().st_size for path in tmp_path.iterdir()} == files
 
 
 def test_the_wrapped_is_returned_as_it_is(tmp_path: Path) -> None:

@@ -386,6 +386,23 @@ def test_sigterm_with_a_disk_that_hangs(tmp_path: Path) -> None:
     assert "not everything reached" in done.stderr
 
 
+def test_sigterm_to_children_in_their_first_instants(tmp_path: Path) -> None:
+    """A child that is terminated as soon as it is forked ends by it: the signal is not lost with the fork."""
+    program = """
+        import os, signal, tbasync, time
+        writer = tbasync.SummaryWriter(d, install_sigterm=True)
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(1)
+            os.kill(child, signal.SIGTERM)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    """
+    run(program, tmp_path)
+
+
 def test_sigterm_needs_the_main_thread(tmp_path: Path) -> None:
     """ValueError that says so, before a file is made."""
     program = """
