@@ -93,7 +93,7 @@ def main() -> None:
     """Trains for some epochs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--log-dir", default="logs/reader")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)

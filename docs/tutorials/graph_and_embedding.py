@@ -78,7 +78,7 @@ def main() -> None:
     """Logs the four, in this order."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--log-dir", default="runs/graph-and-embedding")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)

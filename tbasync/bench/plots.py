@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from .steps import LOADS
 
@@ -22,7 +25,10 @@ _COLOURS = {
 
 
 def plots(found: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Writes the plots that the document has figures for into `directory`, which is made; returns their paths."""
+    """Writes the plots that the document has figures for into `directory`, which is made; returns their paths.
+
+    They are PNG files of few colours, some tens of kilobytes each.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     drawn = [("latency.png", _latency), ("cpu_per_event.png", _cpu), ("step_time.png", _steps)]
     return [path for name, draw in drawn if (path := _save(found, directory / name, draw))]
@@ -41,7 +47,9 @@ def _save(found: Mapping[str, Any], path: Path, draw: Any) -> Path | None:
         f"{machine['processor']}, {machine['cpus']} CPUs, {machine['python']}, {found['date'][:10]}; "
         f"{found['rounds']} rounds", fontsize=7, color="#666666",
     )  # fmt: skip
-    figure.savefig(path, dpi=150)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=150)
+    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
 
 

@@ -13,7 +13,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._errors import CommandError
 
@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, each round's, to FILE")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots to DIR (needs matplotlib)")
+    parser.add_argument(
+        "--from", dest="earlier", type=Path, metavar="FILE",
+        help="measure nothing: make the plots from what --json has written",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.plots and importlib.util.find_spec("matplotlib") is None:
         raise CommandError("--plots needs matplotlib: pip install 'tbasync[bench]'")
+    if arguments.earlier:
+        return _plot_earlier(arguments.earlier, arguments.plots)
     plan: Plan = "quick" if arguments.quick else "bench"
     names = command.chosen(_asked(arguments.peers, command.NAMES), plan)
     rounds, seconds = arguments.rounds, arguments.seconds
@@ -55,10 +61,30 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(answer, indent=1) + "\n")
     if arguments.plots:
-        from ..bench.plots import plots
-
-        print("\n" + "\n".join(str(path) for path in plots(answer, arguments.plots)))
+        print()
+        _plot(answer, arguments.plots)
     return int(any(peer["status"] == "failed" for peer in answer["peers"].values()))
+
+
+def _plot_earlier(file: Path, directory: Path | None) -> int:
+    from ..bench.document import SCHEMA
+
+    if directory is None:
+        raise CommandError("--from makes plots: say where to by --plots DIR")
+    try:
+        answer = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--from: {file} cannot be read: {error}") from error
+    if not isinstance(answer, dict) or answer.get("schema") != SCHEMA:
+        raise CommandError(f"--from: {file} was not written by `tbasync bench --json` of this version")
+    _plot(answer, directory)
+    return 0
+
+
+def _plot(answer: dict[str, Any], directory: Path) -> None:
+    from ..bench.plots import plots
+
+    print("\n".join(str(path) for path in plots(answer, directory)))
 
 
 def _asked(asked: list[str] | None, names: list[str]) -> list[str] | None:

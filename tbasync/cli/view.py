@@ -59,8 +59,8 @@ def checked(given: str) -> str:
     if path != given and os.path.exists(path):
         print(f"tbasync view: {printable(given)} is taken for {printable(path)}", file=sys.stderr)
     if not os.path.exists(path):
-        name = printable(path) or "folder without a name"
-        raise CommandError(f"there is no {name}{_hint(_similar(path))}")
+        name = printable(path) or "without a name"
+        raise CommandError(f"there is no folder {name}{_hint(_similar(path))}")
     if not os.path.isdir(path):
         parent = os.path.dirname(path) or os.curdir
         raise CommandError(

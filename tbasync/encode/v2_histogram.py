@@ -55,15 +55,40 @@ def v2_histogram(tag: str, values: NDArray[Any], buckets: int, description: str 
     """
     elements = flat(values)
     num, low, high = _extent(elements)
-    table = np.zeros((buckets, 3))
-    if num and buckets:
-        table[:, 0], table[:, 1] = _edges(low, high, buckets)
-        table[:, 2] = _counts(elements, low, high, buckets) if low < high else 0
-        if low == high:
+    counts = _counts(elements, low, high, buckets) if low < high and buckets else np.zeros(buckets)
+    return _of_counts(tag, num, elements.size - num, (low, high), counts, description)
+
+
+def counted_v2_histogram(tag: str, counted: NDArray[np.float64], description: str | None = None) -> Encoded:
+    """A distribution that was counted elsewhere.
+
+    Args:
+        tag, description: as above.
+        counted: shape (4 + buckets,): how many are finite, how many are not, minimum, maximum, and the counts.
+    """
+    num, nonfinite, low, high = counted[:4].tolist()
+    return _of_counts(tag, int(num), int(nonfinite), (low, high), counted[4:], description)
+
+
+def _of_counts(
+    tag: str,
+    num: int,
+    nonfinite: int,
+    extent: tuple[float, float],
+    counts: NDArray[Any],
+    description: str | None,
+) -> Encoded:
+    """`counts` are looked at only if the extent has a width."""
+    table = np.zeros((counts.size, 3))
+    if num and counts.size:
+        table[:, 0], table[:, 1] = _edges(*extent, counts.size)
+        if extent[0] == extent[1]:
             table[-1, 2] = num
+        else:
+            table[:, 2] = counts
     told = metadata("histograms", description)
     data = encoded(tag, told, DataType.DT_DOUBLE, table.shape, content(array_bytes(table, "<f8")))
-    return Encoded(data.summary, nonfinite=elements.size - num)
+    return Encoded(data.summary, nonfinite=nonfinite)
 
 
 def _finite_pieces(elements: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

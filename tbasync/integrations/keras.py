@@ -15,8 +15,9 @@ from typing import Any
 
 import keras
 
-from .. import proto
+from .. import proto, summary
 from ..errors import TbasyncWarning
+from ..summary._state import state
 from ..writer import SummaryWriter
 from ._embedding_labels import Labels, read_labels
 from ._logging import close, log_values
@@ -30,7 +31,8 @@ class TensorBoard(keras.callbacks.Callback):
 
     `train` and `validation` below `log_dir` hold `epoch_*` by epoch, `batch_*` by batch (from 1),
     `evaluation_*_vs_iterations` by the optimizer's iterations, `<weight>/histogram` and `<weight>/image` by epoch,
-    and the model as a graph. Embeddings go to the Projector of the run `train`.
+    and the model as a graph. Embeddings go to the Projector of the run `train`. If batches are logged, what a
+    model logs by `tbasync.summary` goes to the same runs, at the same steps.
     """
 
     def __init__(
@@ -85,7 +87,10 @@ class TensorBoard(keras.callbacks.Callback):
         self.embeddings_metadata = embeddings_metadata
         self._options = options
         self._writers: dict[str, SummaryWriter] = {}
+        self._styled: dict[str, summary.SummaryWriter] = {}  # the same writers in the style of tf.summary
+        self._outer: list[tuple[Any, Any, Any]] = []  # what was set in that style before this callback did
         self._batch = 0  # of this training, from 1
+        self._test_batch = 0  # of all evaluations, from 1
         self._iterations = 0  # the optimizer's, when the epoch began
         self._epoch_began = self._batch_began = 0.0
 
@@ -106,15 +111,21 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Counts batches from the beginning."""
         self._batch = 0
+        while self._outer:  # of a training that was interrupted
+            self._leave()
+        self._enter("train", 0)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Waits until everything is written, and closes the event files."""
+        self._leave()
         for writer in self._writers.values():
             close(writer, self._options)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the batch and its time."""
         self._batch += 1
+        self._leave()
+        self._enter("train", self._batch)
         self._batch_began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -126,8 +137,19 @@ class TensorBoard(keras.callbacks.Callback):
             values["batch_steps_per_second"] = 1 / (time.perf_counter() - self._batch_began)
         log_values(self._writer("train"), values, self._batch)
 
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """From here on the model logs to the run `validation`."""
+        self._enter("validation", self._test_batch)
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the batch."""
+        self._test_batch += 1
+        self._leave()
+        self._enter("validation", self._test_batch)
+
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Logs what an evaluation came to, by the optimizer's iterations."""
+        self._leave()
         iterations = self._optimizer_iterations()
         if logs and iterations is not None:
             values = {f"evaluation_{name}_vs_iterations": value for name, value in logs.items()}
@@ -153,6 +175,21 @@ class TensorBoard(keras.callbacks.Callback):
         if directory not in self._writers:
             self._writers[directory] = SummaryWriter(directory, **self._options)
         return self._writers[directory]
+
+    def _enter(self, run: str, step: int) -> None:
+        """Makes the run's writer the default one of `tbasync.summary`, as Keras's callback does for `tf.summary`."""
+        if self.update_freq == "epoch" or self._options.get("reduce") is not None:
+            return
+        writer = self._writer(run)
+        if writer.log_dir not in self._styled:
+            self._styled[writer.log_dir] = summary.SummaryWriter(writer)
+        self._outer.append((state.writer, state.step, state.recording))
+        due = step % int(self.update_freq) == 0
+        state.writer, state.step, state.recording = self._styled[writer.log_dir], step, due
+
+    def _leave(self) -> None:
+        if self._outer:
+            state.writer, state.step, state.recording = self._outer.pop()
 
     def _log_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         train = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}

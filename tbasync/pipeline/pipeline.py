@@ -311,6 +311,7 @@ class Pipeline:
         dropped = worker.lost + queue.dropped.total
         taken = worker.taken + queue.dropped.total
         pushed = taken + sum(map(summaries_of, queue.items.copy()))
+        length, nbytes = len(queue.items), queue.nbytes  # the writer thread may not have met them yet
         error = self._faults.last_error
         return Stats(
             pushed=pushed,
@@ -318,10 +319,10 @@ class Pipeline:
             dropped=dropped,
             failed=failed,
             waiting=pushed - written - dropped - failed,
-            queue_length=len(queue.items),
-            queue_bytes=queue.nbytes,
-            queue_length_peak=queue.peak_items,
-            queue_bytes_peak=queue.peak_bytes,
+            queue_length=length,
+            queue_bytes=nbytes,
+            queue_length_peak=max(length, queue.peak_items),
+            queue_bytes_peak=max(nbytes, queue.peak_bytes),
             device_bytes=queue.device_bytes,
             device_bytes_peak=queue.peak_device_bytes,
             blocked_seconds=queue.blocked_nanoseconds.total / 1e9,

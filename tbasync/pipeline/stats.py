@@ -56,7 +56,7 @@ class Stats:
         waiting: summaries pushed and not yet written.
         queue_length: pushes that wait in the queue.
         queue_bytes: bytes that they hold, scalars counted at their cost in memory.
-        queue_length_peak: the longest queue that the writer thread has met.
+        queue_length_peak: the longest queue that the writer thread has met, or the one now if it is longer.
         queue_bytes_peak: the largest.
         device_bytes: bytes that values which wait hold on devices.
         device_bytes_peak: the most that they have held.

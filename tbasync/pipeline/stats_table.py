@@ -60,9 +60,10 @@ def _rows_of_reductions(reductions: Reductions) -> list[Row]:
     groups = sorted(reductions.groups.items(), reverse=True)
     by_ranks = ", ".join(f"{count:,} of {ranks} ranks" for ranks, count in groups)
     received = f"{reductions.blocks_received:,} blocks received, {_size(reductions.bytes_received)}"
+    living = f"{reductions.living:,} rank{'s' * (reductions.living != 1)} may still report"
     rows = [
         ("reduced", f"{sum(reductions.groups.values()):,}", f"groups: {by_ranks}" if groups else "groups"),
-        ("unfinished", f"{reductions.waiting:,}", f"groups; {reductions.living} ranks may still report"),
+        ("unfinished", f"{reductions.waiting:,}", f"groups; {living}"),
         ("sent", f"{reductions.blocks_sent:,}", f"blocks, {_size(reductions.bytes_sent)}; {received}"),
     ]
     if reductions.unmet:

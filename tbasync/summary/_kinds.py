@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..encode.v2_audio import check_v2_audio, v2_audio
-from ..encode.v2_histogram import check_v2_histogram, v2_histogram
+from ..encode.v2_histogram import check_v2_histogram, counted_v2_histogram, v2_histogram
 from ..encode.v2_image import check_v2_images, v2_images
 from ..encode.v2_scalar import v2_scalar, v2_scalar_series
 from ..encode.v2_tensor import v2_strings, v2_tensor
 from ..encode.v2_value import check_description, metadata
 from ..errors import TbasyncError
 from ..pipeline.deferred import Deferred
+from ..pipeline.device import DeviceArray
+from ..pipeline.device_buckets import count_evenly
 from ..pipeline.freeze import freeze_scalar
 from ..proto import Summary, SummaryMetadata
 from ..wire.event import GRAPH_DEF, SUMMARY
@@ -135,6 +138,9 @@ def histogram(
         return False
     array = freeze_numbers(data, "data")
     count = check_v2_histogram(array.dtype, buckets)
+    if count and isinstance(array, DeviceArray) and array.reduces():
+        counted = array.reduce(partial(count_evenly, count), 4 + count)
+        return _push(target, tag_of(name, "histogram_summary"), counted_v2_histogram, counted, description)
     return _push(target, tag_of(name, "histogram_summary"), v2_histogram, array, count, description)
 
 

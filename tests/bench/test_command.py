@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tbasync.bench import command, document, goals
 from tbasync.bench.peers import PEERS
@@ -107,6 +108,31 @@ def test_a_crash_is_in_the_report_and_in_the_document() -> None:
     json.dumps(answer)
 
 
+def test_plots_of_earlier_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those are made that the document has figures for, few kilobytes each; nothing is measured."""
+    pytest.importorskip("matplotlib")
+    answer = document.document(made_up(), list(UNITS.values()), "bench", 70.0, document.machine())
+    file, plots = tmp_path / "figures.json", tmp_path / "plots"
+    file.write_text(json.dumps(answer))
+    assert main(["bench", "--from", str(file), "--plots", str(plots)]) == 0
+    assert capsys.readouterr().out == f"{plots / 'cpu_per_event.png'}\n"
+    assert [path.name for path in plots.iterdir()] == ["cpu_per_event.png"]
+    with Image.open(plots / "cpu_per_event.png") as image:
+        assert image.mode == "P"
+        assert image.width > 1000
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 0}'])
+def test_figures_of_something_else(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that names the file, status 2."""
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "figures.json"
+    file.write_text(text)
+    assert main(["bench", "--from", str(file), "--plots", str(tmp_path / "plots")]) == 2
+    assert f"--from: {file} " in capsys.readouterr().err
+    assert not (tmp_path / "plots").exists()
+
+
 def test_a_peer_without_any_figure_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +148,7 @@ def test_a_peer_without_any_figure_fails_the_command(
     [
         (["--peers", "nobody"], "there is no writer 'nobody'; there are floor, tbasync"),
         (["--rounds", "0"], "--rounds must be 1 or more, got 0"),
+        (["--from", "figures.json"], "--from makes plots: say where to by --plots DIR"),
     ],
 )
 def test_refusals(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

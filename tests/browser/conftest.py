@@ -1,4 +1,4 @@
-"""The demo's run in the real TensorBoard in a real browser: one of each for all the tests."""
+"""What was logged in the real TensorBoard in a real browser: the demo's run, or that of a module's own `board`."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def demo(context: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dem
         yield Demo(folder / run, board)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def board(demo: Demo) -> TensorBoard:
     """TensorBoard's own answers, to compare with what its pages show."""
     return demo.board
 
 
 @pytest.fixture
-def page(context: Any, demo: Demo) -> Iterator[Any]:
+def page(context: Any, board: TensorBoard) -> Iterator[Any]:
     """An empty page; an error of a script on it fails the test."""
     page = context.new_page()
     errors: list[str] = []
@@ -61,11 +61,11 @@ def page(context: Any, demo: Demo) -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(page: Any, demo: Demo) -> Visit:
+def visit(page: Any, board: TensorBoard) -> Visit:
     """Goes to a dashboard: `page = visit("scalars")`."""
 
     def go(dashboard: str) -> Any:
-        page.goto(f"{demo.board.url}#{dashboard}")
+        page.goto(f"{board.url}#{dashboard}")
         return page
 
     return go

@@ -14,6 +14,8 @@ from tests.browser.chromium import PATIENCE
 Visit = Callable[[str], Any]  # goes to a dashboard and returns the page
 Picture = Callable[[str], None]  # takes a picture of the page under a name
 
+_STROKES = "lines => lines.map(line => line.getAttribute('stroke') || line.style.stroke)"
+
 
 def card(page: Any, kind: str, tag: str) -> Any:
     """The card of `tag`, an element called `kind`; of several, the first."""
@@ -42,6 +44,11 @@ def tooltip(page: Any, chart: Any, column: str) -> list[dict[str, str]]:
     names = table.locator("th").all_inner_texts()
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def colours(chart: Any) -> set[str]:
+    """The colours of a chart's lines; TensorBoard has fewer than there may be runs."""
+    return set(chart.locator("path.line").evaluate_all(_STROKES))
 
 
 def coloured(picture: NDArray[np.uint8]) -> int:

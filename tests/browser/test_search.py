@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.pages import Picture, Visit, card, eventually, filter_tags
-from tests.support.tensorboard_server import TensorBoard, needs_tensorboard, tensorboard
+from tests.browser.pages import Picture, Visit, card, colours, eventually, filter_tags
+from tests.browser.tutorial import tutorial
+from tests.support.tensorboard_server import TensorBoard, needs_tensorboard
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_tensorboard]
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "docs" / "tutorials" / "search_and_feature_maps.py"
 TRIALS = 8
-
-# The colours of lines; TensorBoard has fewer than there are runs.
-STROKES = "lines => lines.map(line => line.getAttribute('stroke') || line.style.stroke)"
 
 
 @pytest.fixture(scope="module")
 def board(context: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoard]:
     """TensorBoard on what the tutorial has logged."""
-    pytest.importorskip("torch", reason="the tutorial trains with torch")
-    pytest.importorskip("sklearn", reason="the tutorial's data comes with scikit-learn")
-    folder = tmp_path_factory.mktemp("search")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, str(SCRIPT)], cwd=folder, env=environment, capture_output=True, check=True
-    )
-    with tensorboard(Path("logs"), within=folder) as board:
+    with tutorial("search_and_feature_maps", "logs", tmp_path_factory.mktemp("search")) as board:
         board.wait_for(lambda: measured(board) == TRIALS)
         board.wait_for(lambda: board.images("training/images", "feature maps"))
         yield board
@@ -47,25 +32,6 @@ def measured(board: TensorBoard) -> int:
     return sum("accuracy" in session["metrics"] for session in board.sessions())
 
 
-@pytest.fixture
-def page(context: Any, board: TensorBoard) -> Iterator[Any]:
-    """An empty page; takes the place of the demo's."""
-    page = context.new_page()
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def visit(page: Any, board: TensorBoard) -> Visit:
-    """Goes to a dashboard of this board."""
-
-    def go(dashboard: str) -> Any:
-        page.goto(f"{board.url}#{dashboard}")
-        return page
-
-    return go
-
-
 def test_curves(visit: Visit, picture: Picture) -> None:
     """The learning rate has a chart, and the accuracies of the training and of all trials share one."""
     page = visit("scalars")
@@ -74,7 +40,7 @@ def test_curves(visit: Visit, picture: Picture) -> None:
         expect(card(page, "tf-scalar-card", tag)).to_be_visible()
     chart = card(page, "tf-scalar-card", "accuracy")
     expect(chart.locator("path.line").first).to_be_attached()
-    eventually(lambda: len(set(chart.locator("path.line").evaluate_all(STROKES))) > TRIALS / 2)
+    eventually(lambda: len(colours(chart)) > TRIALS / 2)
     picture("search_scalars")
 
 

@@ -78,17 +78,17 @@ def test_a_name_with_quotes_that_exists_is_that(home: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("runs/frist", "there is no runs/frist; did you mean runs/first ?"),
-        ("runs/SECOND", "there is no runs/SECOND; did you mean runs/second ?"),
-        ("run/frst", "there is no run/frst; did you mean runs/first ?"),
-        ("'runs/frist'", "there is no runs/frist; did you mean runs/first ?"),
-        ("{home}/runz", "there is no {home}/runz; did you mean {home}/runs ?"),
-        ("elsewhere", "there is no elsewhere"),
-        ("runs/first/checkpoints", "there is no runs/first/checkpoints"),
+        ("runs/frist", "there is no folder runs/frist; did you mean runs/first ?"),
+        ("runs/SECOND", "there is no folder runs/SECOND; did you mean runs/second ?"),
+        ("run/frst", "there is no folder run/frst; did you mean runs/first ?"),
+        ("'runs/frist'", "there is no folder runs/frist; did you mean runs/first ?"),
+        ("{home}/runz", "there is no folder {home}/runz; did you mean {home}/runs ?"),
+        ("elsewhere", "there is no folder elsewhere"),
+        ("runs/first/checkpoints", "there is no folder runs/first/checkpoints"),
         ("rums", "there are no event files in or below rums; did you mean runs ?"),
         ("runs/firts", "there are no event files in or below runs/firts; did you mean runs/first ?"),
         ("", "there is no folder without a name; did you mean . ?"),
-        ("x\x1b[31m", "there is no x\\x1b[31m"),
+        ("x\x1b[31m", "there is no folder x\\x1b[31m"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is_like_it(home: Path, given: str, complaint: str) -> None:
@@ -108,7 +108,7 @@ def test_an_event_file_is_no_folder(home: Path) -> None:
 def test_the_status_of_an_error_is_2(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As of every command."""
     assert main(["view", "runs/frist", "--port", "0"]) == 2
-    complaint = "tbasync view: error: there is no runs/frist; did you mean runs/first ?\n"
+    complaint = "tbasync view: error: there is no folder runs/frist; did you mean runs/first ?\n"
     assert capsys.readouterr().err == complaint
 
 

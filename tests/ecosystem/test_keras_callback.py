@@ -97,6 +97,50 @@ other.log_dir = "copied"
 fit(network(), other)
 assert series("copied/train")["batch_loss"] == [1, 2]
 
+# What a model logs in the style of tf.summary goes to the run of the phase, at the batches that are logged.
+from tbasync import summary
+
+class Telling(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+    def call(self, x):
+        assert summary.scalar("inside", 1.0) == summary.should_record_summaries()
+        return self.dense(x)
+
+def told(path):
+    return tbasync.read(path)["inside"].steps.tolist()
+
+model = Telling()
+model.compile("sgd", "mse")
+x = X.astype("float32")
+model(x)
+inside = TensorBoard("inside", update_freq=2)
+with summary.create_file_writer("around").as_default(7) as around:
+    for _ in range(2):
+        model.fit(x, Y, epochs=2, batch_size=2, validation_data=(x[:4], Y[:4]), callbacks=[inside], verbose=0)
+    assert summary.scalar("inside", 2.0) and summary.experimental.get_step() == 7
+around.close()
+assert not summary.should_record_summaries()
+assert set(told("around")) == {7}  # Keras calls a model once before the training begins
+assert told("inside/train") == [2, 4, 6, 8] * 2
+assert told("inside/validation") == [2, 4] + [6, 8]
+model.fit(x, Y, callbacks=[TensorBoard("epochs")], verbose=0)
+assert "inside" not in tbasync.read("epochs/train")
+
+# A training that is interrupted leaves its writer behind, until the next one.
+class Stop(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+stopped = TensorBoard("stopped", update_freq=1)
+with pytest.raises(KeyboardInterrupt):
+    model.fit(x, Y, callbacks=[stopped, Stop()], verbose=0)
+assert summary.should_record_summaries()
+model.fit(x, Y, batch_size=4, callbacks=[stopped], verbose=0)
+assert not summary.should_record_summaries()
+assert told("stopped/train") == [1, 1, 2]
+
 # Options of the writer; an evaluation alone.
 model = network()
 model.evaluate(X, Y, callbacks=[TensorBoard("evaluated", write_graph=False, interval=0, self_report=True)], verbose=0)

@@ -128,6 +128,32 @@ def test_histograms_equal_the_hosts(tmp_path: Path, dtype: str, elements: int) -
     )
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("elements", [0, 1, 1000, 5 << 20])
+def test_histograms_of_summary_equal_the_hosts(tmp_path: Path, dtype: str, elements: int) -> None:
+    """Edge for edge and count for count, to the last bit."""
+    values = (torch.randn(elements) * 50).to(getattr(torch, dtype))
+    for name, tensor in (("device", values.cuda()), ("host", values)):
+        with tbasync.summary.create_file_writer(tmp_path / name).as_default(step=1) as writer:
+            tbasync.summary.histogram("h", tensor)
+        writer.close()
+    ours, theirs = (summaries(tmp_path / name)["h"][0][1] for name in ("device", "host"))
+    assert ours.tensor == theirs.tensor
+
+
+def test_no_function_of_summary_synchronises(tmp_path: Path, strict: None) -> None:
+    """Neither the call nor what the writer thread does of it."""
+    values = torch.rand(4, 16, 16, 3, device="cuda")
+    with tbasync.summary.create_file_writer(tmp_path).as_default(step=1) as writer:
+        tbasync.summary.scalar("scalar", values.mean())
+        tbasync.summary.histogram("histogram", values)
+        tbasync.summary.image("image", values)
+        tbasync.summary.audio("audio", values[..., 0], 8000)
+        tbasync.summary.write("tensor", values)
+    writer.close()
+    assert writer.writer.stats().failed == 0
+
+
 @pytest.mark.parametrize("dtype", ["bool", "float16", "bfloat16", "float32", "float64"])
 def test_pr_curves_equal_the_hosts(tmp_path: Path, dtype: str) -> None:
     """Count for count."""

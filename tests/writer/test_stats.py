@@ -57,6 +57,7 @@ def test_what_waits_is_counted(tmp_path: Path) -> None:
         writer.add_scalar("t", 1.0, 1)
         stats = writer.stats()
         assert stats.queue_length == 3
+        assert stats.queue_length_peak == 3
         assert stats.waiting == 23
         assert 8000 + 20 * 32 <= stats.queue_bytes <= 8000 + 20 * 200 + 3000
     writer.close()
