@@ -358,6 +358,10 @@ class PushQueue:
         waiting = len(self.items)
         return waiting >= many or (waiting > 0 and (self.urgent or bool(self.barriers) or self._half_full()))
 
+    def awaited(self) -> bool:
+        """Whether a push waits for room: its thread has nothing to do but to wait for the worker."""
+        return bool(self._waiting)
+
     def pop(self, most: int, into: list[Scalar | Item]) -> None:
         """Moves up to `most` items into a list, oldest first."""
         self._note_peaks()

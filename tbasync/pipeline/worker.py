@@ -32,11 +32,15 @@ from .self_report import SelfReport
 # Items taken at once. Below 500 elements numpy keeps the GIL from one end of a piece of scalars to the other: a loop
 # that waits for it is held up once, for some 0.2 ms, and not at each of forty calls.
 _PIECE = 480
+# And that many when that many wait: the loop does little else than to push, and numpy's fixed costs count.
+_LONG_PIECE = 1920
 
 # After this much work the thread sleeps for a moment. Releasing the GIL is not enough: the thread would
 # have it again before a waiting one has woken, and that one waits out CPython's switch interval of 5 ms.
 _WORK_SECONDS = 300e-6
 _REST_SECONDS = 50e-6
+# While a push waits for room, the loop is held up by every rest.
+_AWAITED_WORK_SECONDS = 3e-3
 
 # Records are written when the queue is empty, or after this long: the system call gives the GIL away too.
 _WRITE_SECONDS = 0.02
@@ -214,7 +218,7 @@ class Worker:
     def _take(self) -> list[Scalar | Item]:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
-        self._queue.pop(_PIECE, batch)
+        self._queue.pop(_LONG_PIECE if len(self._queue.items) > 4 * _LONG_PIECE else _PIECE, batch)
         self._items = items = [item for item in batch if not isinstance(item, tuple)]
         summaries = len(batch) - len(items) + sum([item.summaries for item in items])
         # Two stores with no call in between: no exception from outside comes between them.
@@ -456,7 +460,8 @@ class Worker:
 
     def _rest_if_due(self) -> None:
         self.beats += 1
-        if time.perf_counter() - self._rested >= _WORK_SECONDS:
+        due = _AWAITED_WORK_SECONDS if self._queue.awaited() else _WORK_SECONDS
+        if time.perf_counter() - self._rested >= due:
             self._note_cpu()
             time.sleep(_REST_SECONDS)
             self._rested = time.perf_counter()
