@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from . import verdict
 from .kinds import ON_THREAD
 from .runner import Round
+from .gap import SCALARS as GAPS
 from .steps import HISTOGRAMS, SCALARS
 from .table import number
 
@@ -96,6 +97,8 @@ GOALS = (
     Goal("whole-process CPU per scalar, of torch's", 1 / 40, _of("cpu/CPU", _TORCH), _fraction),
     Goal("training step, 10 scalars", 1.0, _own(f"steps/overhead, {SCALARS}"), _percent),
     Goal("training step, and histograms", 4.0, _own(f"steps/overhead, {HISTOGRAMS}"), _percent),
+    Goal("busy loop, 10,000 scalars/s: p99.9 gap", 1.0, _own(f"gap/{GAPS} p99.9"), _in("ms")),
+    Goal("busy loop, 10,000 scalars/s: iterations lost", 2.0, _own(f"gap/{GAPS} lost"), _percent),
     Goal("histogram of 10,000, writer's CPU, of torch's", 1 / 20, _encoded("histogram of 10,000"), _fraction),
     Goal("histogram of 4 million, of torch's", 1 / 2.5, _encoded("histogram of 4 million"), _fraction),
     Goal(

@@ -41,8 +41,8 @@ class Loop:
         layers = [torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 128), torch.nn.ReLU()]
         self.model = torch.nn.Sequential(*layers, torch.nn.Linear(128, 10)).to(device)
         self.parameters = list(self.model.parameters())
-        self.inputs = torch.randn(384, 64, device=device)
-        self.targets = torch.randint(0, 10, (384,), device=device)
+        self.inputs = torch.randn(512, 64, device=device)
+        self.targets = torch.randint(0, 10, (512,), device=device)
         self.image = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, device=device)
         self.synchronize = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
 

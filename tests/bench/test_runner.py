@@ -103,7 +103,7 @@ def test_no_round_is_begun_that_would_end_too_late(monkeypatch: pytest.MonkeyPat
 def test_who_is_asked_what() -> None:
     """Floors and wrapped writers are asked about calls alone, writers about all that can be asked here."""
     units = list(UNITS.values())
-    assert set(runner.work_for("floor", units, "quick")) == {"cpu", "latency", "metrics", "media"}
+    assert set(runner.work_for("floor", units, "quick")) == {"cpu", "latency", "metrics"}
     assert set(runner.work_for("wrap(torch)", units, "bench")) == {"cpu", "latency", "metrics"}
     assert set(runner.work_for("tbasync", units, "bench")) >= set(UNITS) - {"steps"}
     assert runner.work_for("floor", [CPU], "alone", {"events": 5, "no such amount": 1}) == {
