@@ -219,7 +219,8 @@ class Worker:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
         self._queue.pop(_LONG_PIECE if len(self._queue.items) > 4 * _LONG_PIECE else _PIECE, batch)
-        self._items = items = [item for item in batch if not isinstance(item, tuple)]
+        plain = set(map(type, batch)) == {tuple}  # in C: nearly always
+        self._items = items = [] if plain else [item for item in batch if not isinstance(item, tuple)]
         summaries = len(batch) - len(items) + sum([item.summaries for item in items])
         # Two stores with no call in between: no exception from outside comes between them.
         self.taken, self._counted = self.taken + summaries, True
