@@ -32,7 +32,8 @@ from .self_report import SelfReport
 # Items taken at once. Below 500 elements numpy keeps the GIL from one end of a piece of scalars to the other: a loop
 # that waits for it is held up once, for some 0.2 ms, and not at each of forty calls.
 _PIECE = 480
-# And that many when that many wait: the loop does little else than to push, and numpy's fixed costs count.
+# And that many while somebody waits for the thread to get on: numpy's fixed costs count then. Not before: against a loop
+# that does nothing but push, each scalar that is encoded meanwhile is a push that has to wait.
 _LONG_PIECE = 1920
 
 # After this much work the thread sleeps for a moment. Releasing the GIL is not enough: the thread would
@@ -218,7 +219,7 @@ class Worker:
     def _take(self) -> list[Scalar | Item]:
         batch: list[Scalar | Item] = []
         self._batch, self._place, self._counted = batch, 0, False
-        self._queue.pop(_LONG_PIECE if len(self._queue.items) > 4 * _LONG_PIECE else _PIECE, batch)
+        self._queue.pop(_LONG_PIECE if self._queue.barriers or self._queue.awaited() else _PIECE, batch)
         plain = set(map(type, batch)) == {tuple}  # in C: nearly always
         self._items = items = [] if plain else [item for item in batch if not isinstance(item, tuple)]
         summaries = len(batch) - len(items) + sum([item.summaries for item in items])
