@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import verdict
+from .gap import SCALARS as GAPS
 from .kinds import ON_THREAD
 from .runner import Round
-from .gap import SCALARS as GAPS
 from .steps import HISTOGRAMS, SCALARS
 from .table import number
 
