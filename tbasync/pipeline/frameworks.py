@@ -64,8 +64,13 @@ def freeze_torch(tensor: Any, name: str, copy: bool) -> Array | Deferred:
     """A torch tensor: an array if it lies on the host, otherwise deferred."""
     if type(tensor) in plain_tensors() and not on_device(tensor):
         # By far the most common: a third of the time of what follows, which also says why something is refused.
+        array: Array | None = None
         with contextlib.suppress(TypeError, RuntimeError):
-            array: Array = tensor.detach().numpy()
+            array = tensor.detach().numpy()
+        if array is not None and array.size and array.flags.owndata:
+            # Where torch has no memory for the values, numpy has made some, with anything in it.
+            raise TypeError(f"{name} has no values: its storage was freed, or torch.func is transforming it")
+        if array is not None:
             return array.copy("K") if copy else array
     tensor = _local(tensor.detach(), name)
     if tensor.device.type == "meta":

@@ -370,11 +370,13 @@ class PushQueue:
         with contextlib.suppress(IndexError):
             into.extend(starmap(self.items.popleft, repeat((), most)))
 
-    def put_back(self, batch: Sequence[Scalar | Item]) -> None:
-        """Puts what was popped last back to where it was."""
+    def put_back(self, batch: Sequence[Scalar | Item]) -> int:
+        """Puts what was popped last back to where it was; returns how many summaries that are."""
+        summaries = sum(map(summaries_of, batch))
         # Not while a pusher has an older queue's barrier in hand: that would end up before these.
         with self._hands:
             self.items.extendleft(reversed(batch))
+        return summaries
 
     def release(self, item: Scalar | Item) -> None:
         """Gives back the payload of an item that has been encoded or dropped; a second time does nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice, repeat
@@ -123,7 +124,7 @@ class Worker:
         nonfinite: NaN and infinite elements left out.
         cpu_seconds: CPU time of the thread that drains.
         beats: grows whenever something has been done.
-        began: when the latest drain began (`time.perf_counter()`).
+        began: when the latest drain began (`time.perf_counter()`); before all time, should it have failed.
         left: whether it has left something, which is no older than that.
         diversion: what takes the scalars; None encodes them at once.
     """
@@ -146,33 +147,47 @@ class Worker:
         self._items: list[Item] = []  # those of the batch that are no plain scalars
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
+        self._last: Barrier | None = (
+            None  # the one that ends the worker, from when it is met until it is answered
+        )
         self._rested = self._wrote = self._cpu = 0.0
 
     def drain(self) -> Barrier | None:
-        """Takes and writes until hardly anything waits; returns the barrier that ends the worker, if it is met.
+        """Takes and writes until hardly anything waits; returns the barrier that ends the worker, once it is met.
+
+        It does so again, without taking anything, until that barrier is answered.
 
         Returns early, with the rest in the queue, when writing fails; the output knows the error then.
         """
         self.began = self._rested = time.perf_counter()
         self._cpu = time.thread_time()
-        last = None
+        if self._last is not None and self._last.answered:
+            self._last = None
         self._encode_gathered()  # what a failure has left
         self._write()
         if self._report is not None:
             self._report.look()
-        more = bool(self._queue.items)
-        while more and last is None and self._output.write_error is None:
-            last = self._piece(self._take())
-            more = self._queue.pressing(_PIECE)
+        due = len(
+            self._queue.items
+        )  # these have waited for their interval: none of them is left for the next
+        more = due > 0
+        while more and self._last is None and self._output.write_error is None:
+            batch = self._take()
+            due -= len(batch)
+            self._piece(batch)
+            more = self._queue.pressing(1 if due > 0 else _PIECE)
             if self._report is not None:
                 self._log_report_if_due()
-            if last is None and (not more or time.perf_counter() - self._wrote >= _WRITE_SECONDS):
+            if self._last is None and (not more or self._write_is_due()):
                 self._write()
             self._queue.admit()
             self._rest_if_due()
         self.left = bool(self._queue.items)
         self._note_cpu()
-        return last
+        return self._last
+
+    def _write_is_due(self) -> bool:
+        return time.perf_counter() - self._wrote >= _WRITE_SECONDS
 
     def _write(self) -> None:
         self._output.write()
@@ -197,9 +212,9 @@ class Worker:
         if not self._counted:
             self.taken += sum(map(summaries_of, self._batch))
         begun = self._batch[: self._place]
-        rest = [item for item in begun[-1:] if isinstance(item, Barrier)]
+        rest = [item for item in begun[-1:] if isinstance(item, Barrier) and item is not self._last]
         self._put_back([*rest, *self._batch[self._place :]])
-        self._batch, self._counted = (), True
+        self._batch, self._items, self._counted = (), [], True
         for item in begun:
             self._queue.release(item)
         for columns in self._columns.values():
@@ -208,6 +223,7 @@ class Worker:
         kept = self.gathered + output.pending + output.written + output.lost + self.failed
         lost = self.taken - self.lost - kept
         self.lost += lost
+        self.left, self.began = True, -math.inf  # what was in hand has waited for its interval already
         return lost
 
     @property
@@ -228,12 +244,11 @@ class Worker:
         return batch
 
     def _put_back(self, batch: Sequence[Scalar | Item]) -> None:
-        self.taken -= sum(map(summaries_of, batch))
-        self._queue.put_back(batch)
+        # Gone and uncounted in one step, as far as exceptions from outside are concerned.
+        self.taken -= self._queue.put_back(batch)
 
-    def _piece(self, batch: list[Scalar | Item]) -> Barrier | None:
+    def _piece(self, batch: list[Scalar | Item]) -> None:
         """Does one piece of the queue; what follows the last barrier, or a failed write, is put back."""
-        last = None
         if self._items:
             self._prefetch(self._items)
             self._count_together(self._items)
@@ -243,17 +258,17 @@ class Worker:
                 self._place += len(scalars)
                 self._gather(None).extend(scalars)
                 continue
-            last = self._pass_items(cast("Iterator[Item]", group))
-            if last is not None or self._output.write_error is not None:
+            self._pass_items(cast("Iterator[Item]", group))
+            if self._last is not None or self._output.write_error is not None:
                 break
-        rest, self._batch = batch[self._place :], ()
         self._encode_gathered()
+        # What was done, which may be large, is not kept until the next push.
+        rest, self._batch, self._items = batch[self._place :], (), []
         if rest:
             self._put_back(rest)
-        return last
 
-    def _pass_items(self, items: Iterator[Item]) -> Barrier | None:
-        """Does what is no plain scalar, up to a failed write or to the last barrier, which is returned."""
+    def _pass_items(self, items: Iterator[Item]) -> None:
+        """Does what is no plain scalar, up to a failed write or to the last barrier."""
         for item in items:
             self._place += 1
             if not isinstance(item, Barrier):
@@ -261,10 +276,13 @@ class Worker:
             elif not self._pass(item):
                 self._place -= 1
             elif item.last:
-                return item
+                self._last = item
+                return
+            if self._output.write_error is None and self._write_is_due():  # a piece of figures takes seconds
+                self._encode_gathered()
+                self._write()
             if self._output.write_error is not None:
-                break
-        return None
+                return
 
     def _item(self, item: Item) -> None:
         try:

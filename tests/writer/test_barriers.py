@@ -368,6 +368,40 @@ def test_an_interval_of_zero_writes_at_once(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("interval", [0, 0.05])
+def test_a_file_follows_a_loop_that_never_pauses(tmp_path: Path, interval: float) -> None:
+    """No barrier, pushes at any moment: each is in the file while the loop still pushes, and so is the last one."""
+    writer = SummaryWriter(tmp_path, interval=interval)
+    pushed, stop = [0], threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            for _ in range(700):  # a piece and a little more
+                writer.add_scalar("t", 1.0, pushed[0])
+                pushed[0] += 1
+            time.sleep(0.001)
+
+    def reaches(count: int) -> bool:
+        start = time.monotonic()
+        while writer._pipeline._output.written < count:
+            assert time.monotonic() - start < 30
+            time.sleep(0.001)
+        return True
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    for _ in range(10):
+        assert reaches(pushed[0] + 1)
+    stop.set()
+    thread.join()
+    assert reaches(pushed[0])
+    writer.add_scalar("t", 1.0, pushed[0])
+    assert reaches(pushed[0] + 1)
+    assert steps(tmp_path, "t") == list(range(pushed[0] + 1))
+    writer.close()
+
+
 def test_a_ring_that_comes_after_the_end_leaves_no_thread(tmp_path: Path) -> None:
     """Who puts the last barrier rings when it may have been met already: the worker that begins ends again."""
     writer = SummaryWriter(tmp_path)
