@@ -147,9 +147,7 @@ class Worker:
         self._items: list[Item] = []  # those of the batch that are no plain scalars
         self._place = 0  # how many items of the batch have been begun
         self._counted = True  # whether the batch is in `taken`
-        self._last: Barrier | None = (
-            None  # the one that ends the worker, from when it is met until it is answered
-        )
+        self._last: Barrier | None = None  # what ends the worker, from when it is met until it is answered
         self._rested = self._wrote = self._cpu = 0.0
 
     def drain(self) -> Barrier | None:
@@ -167,9 +165,7 @@ class Worker:
         self._write()
         if self._report is not None:
             self._report.look()
-        due = len(
-            self._queue.items
-        )  # these have waited for their interval: none of them is left for the next
+        due = len(self._queue.items)  # these have waited for their interval: none is left for the next
         more = due > 0
         while more and self._last is None and self._output.write_error is None:
             batch = self._take()
