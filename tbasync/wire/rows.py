@@ -119,12 +119,6 @@ def records(
     return matrix[flags].tobytes()
 
 
-def prepare() -> None:
-    """Makes the tables, once: a millisecond of Python that is better spent before a loop runs than beside it."""
-    _heads()
-    _flat()
-
-
 @cache
 def _layout(step: int, middle: int) -> np.dtype[Any]:
     fields: list[tuple[str, Any]] = [
