@@ -18,7 +18,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    "command", [["kills", "--kills", "6", "--longest", "0.7"], ["soak", "--minutes", "0.06"]], ids=" ".join
+    "command", [["kills", "--kills", "6", "--longest", "0.7"], ["soak", "--minutes", "0.03"]], ids=" ".join
 )
 def test_short_form(command: list[str]) -> None:
     """Exit status 0: nothing wrong; what was found is printed."""
