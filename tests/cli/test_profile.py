@@ -368,8 +368,8 @@ def test_an_interrupt_from_the_keyboard(tmp_path: Path) -> None:
         noted, note = os.pipe()
         os.set_blocking(note, False)
         signal.set_wakeup_fd(note)  # takes a byte for every signal, however quickly they come
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             time.sleep(0.3)
