@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..support.ahead import ahead
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,11 +119,16 @@ ENDS = {
 }
 
 
+Ended = subprocess.CompletedProcess[str]
+
+endings = ahead("end", lambda end, directory: profile(f"w = log()\n{ENDS[end][0]}", directory, "--json"))
+
+
 @pytest.mark.parametrize("end", ENDS)
-def test_however_the_script_ends(end: str, tmp_path: Path) -> None:
+def test_however_the_script_ends(end: str, endings: Callable[[str], Ended]) -> None:
     """The status and the traceback are the script's, and all calls are in the table, the last ones too."""
-    code, status, complaint = ENDS[end]
-    ended = profile(f"w = log()\n{code}", tmp_path, "--json")
+    _, status, complaint = ENDS[end]
+    ended = endings(end)
     document = figures(ended)
     assert (ended.returncode, document["status"]) == (status, status)
     assert complaint in ended.stderr
@@ -153,9 +160,8 @@ SIGNALS = {
 }
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_that_ends_the_script(name: str, tmp_path: Path) -> None:
-    """The report has all up to there, the estimate too; the exit status is what a shell says of the script's."""
+def profile_with_a_signal(name: str, directory: Path) -> Ended:
+    """Profiles a script that is sent the signal."""
     number = int(getattr(signal, name))
     script = f"""
         import signal
@@ -167,7 +173,17 @@ def test_a_signal_that_ends_the_script(name: str, tmp_path: Path) -> None:
         time.sleep(60)
         w.add_text("never", "reached")
     """
-    ended = profile(script, tmp_path, "--json")
+    return profile(script, directory, "--json")
+
+
+signalled_scripts = ahead("deadly", profile_with_a_signal)
+
+
+@pytest.mark.parametrize("deadly", SIGNALS)
+def test_a_signal_that_ends_the_script(deadly: str, signalled_scripts: Callable[[str], Ended]) -> None:
+    """The report has all up to there, the estimate too; the exit status is what a shell says of the script's."""
+    number = int(getattr(signal, deadly))
+    ended = signalled_scripts(deadly)
     document = figures(ended)
     assert (ended.returncode, document["status"], ended.stderr) == (128 + number, 128 + number, "")
     found = methods(document["own"])
@@ -236,8 +252,8 @@ def test_signals_that_the_script_looks_at(tmp_path: Path) -> None:
     assert methods(figures(ended)["own"])["add_scalar"]["calls"] == 20
 
 
-@pytest.mark.parametrize("end", ["1 / 0", "sys.exit('that was it')", "raise KeyboardInterrupt"])
-def test_what_the_script_says_at_its_end(end: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", ["1 / 0", "sys.exit('that was it')", "raise KeyboardInterrupt"])
+def test_what_the_script_says_at_its_end(last: str, tmp_path: Path) -> None:
     """Its traceback is printed when it ends, once, as python prints it; only then are calls made again."""
     script = f"""
         class Value:
@@ -246,7 +262,7 @@ def test_what_the_script_says_at_its_end(end: str, tmp_path: Path) -> None:
                 return 1.0
         w = log()
         w.add_scalar("loss", Value(), 1)
-        {end}
+        {last}
     """
     ended = profile(script, tmp_path, "--json")
     plain = subprocess.run(
@@ -352,8 +368,8 @@ def test_an_interrupt_from_the_keyboard(tmp_path: Path) -> None:
         noted, note = os.pipe()
         os.set_blocking(note, False)
         signal.set_wakeup_fd(note)  # takes a byte for every signal, however quickly they come
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             time.sleep(0.3)

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from ..support.ahead import ahead
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,17 +116,28 @@ def assert_same(
     return plain
 
 
+def run_script(name: str, directory: Path) -> None:
+    (directory / "script.py").write_text(textwrap.dedent(SCRIPTS[name]))
+    assert_same(["script.py"], directory)
+
+
+def run_input(name: str, directory: Path) -> None:
+    assert_same(["-", "an argument", "-"], directory, given=textwrap.dedent(SCRIPTS[name]))
+
+
+scripts, inputs = ahead("name", run_script), ahead("given", run_input)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_runs_as_under_python(name: str, tmp_path: Path) -> None:
+def test_a_script_runs_as_under_python(name: str, scripts: Callable[[str], None]) -> None:
     """Exit status, stdout and stderr to the letter: arguments, `__main__`, exceptions, signals, exits."""
-    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPTS[name]))
-    assert_same(["script.py"], tmp_path)
+    scripts(name)
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("surroundings", "syntax error")])
-def test_a_script_from_standard_input(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [name for name in SCRIPTS if name not in ("surroundings", "syntax error")])
+def test_a_script_from_standard_input(given: str, inputs: Callable[[str], None]) -> None:
     """`-` is a script that is read to the end of the input, and then runs as under python."""
-    assert_same(["-", "an argument", "-"], tmp_path, given=textwrap.dedent(SCRIPTS[name]))
+    inputs(given)
 
 
 def test_surroundings_of_a_script_from_standard_input(tmp_path: Path) -> None:

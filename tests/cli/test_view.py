@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,7 +168,8 @@ def ended_by(number: signal.Signals, command: list[str], log_dir: Path) -> tuple
 def test_it_is_tensorboard_that_runs(number: signal.Signals, tmp_path: Path) -> None:
     """It serves the run, and a signal ends it as it ends TensorBoard started by its own name."""
     make_run(tmp_path)
-    ours, stock = (ended_by(number, command, tmp_path) for command in (OURS, STOCK))
+    with ThreadPoolExecutor(2) as both:
+        ours, stock = both.map(lambda command: ended_by(number, command, tmp_path), (OURS, STOCK))
     assert ours == stock
     assert ours[1] == 0.25
 
@@ -179,8 +181,7 @@ def test_arguments_and_exit_status_are_tensorboards(arguments: list[str], tmp_pa
     """What follows the folder is for TensorBoard, `--help` too; its answer and its status are passed on."""
     make_run(tmp_path)
     answers = []
-    for command in (OURS, STOCK):
-        process = start(command, str(tmp_path), *arguments)
+    for process in [start(command, str(tmp_path), *arguments) for command in (OURS, STOCK)]:
         said, _ = process.communicate(timeout=60)
         answers.append((process.returncode, said.replace("main.py", "tensorboard").splitlines()[-1]))
     assert answers[0] == answers[1]

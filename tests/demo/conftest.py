@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pytest
@@ -31,8 +32,10 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("demo")
     calls, run = folder / "calls", folder / "run"
     options = ["--writer", writer, "--network", network, "--epochs", EPOCHS, "--seed", SEED]
-    python("tests.support.record_demo", calls, network, EPOCHS, SEED)
-    output = python("tbasync", "demo", *options, "--log-dir", run, deprecated=writer == "torch")
+    with ThreadPoolExecutor(2) as both:
+        recording = both.submit(python, "tests.support.record_demo", calls, network, EPOCHS, SEED)
+        output = python("tbasync", "demo", *options, "--log-dir", run, deprecated=writer == "torch")
+        recording.result()
     with tensorboard(run, fast=fast) as board:
         board.wait_for(lambda: board.scalars("hparams", "final/test_accuracy"))  # logged last, read last
         yield Shown(writer, recorded(calls), output, run, board)

@@ -1,11 +1,12 @@
 """A run of the demo: what it logged, and the TensorBoard that shows it.
 
 The demo runs twice as a process of its own: once through the command line with a real writer, once with a
-writer that only notes what it is given. The same seed gives the same values, to the last bit.
+writer that only notes what it is given, both at a time. The same seed gives the same values, to the last bit.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -48,11 +49,12 @@ def python(module: str, *arguments: object, deprecated: bool = False) -> str:
     """What `python -m module` prints; it must end well and say nothing on stderr.
 
     A warning is an error; one of deprecation is none with `deprecated`, as torch's own writer calls what torch
-    deprecates.
+    deprecates. It has one thread for its numbers, for two such processes run at a time.
     """
     warnings = ["-W", "error", *(["-W", "ignore::DeprecationWarning"] if deprecated else [])]
     command = [sys.executable, *warnings, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

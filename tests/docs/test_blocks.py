@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import tbasync
 from tests.support import plain_reader
+from tests.support.ahead import ahead
 
 from .pages import PAGES, ROOT, blocks
 
@@ -46,19 +48,27 @@ def test_every_block_is_tried() -> None:
         assert page in (ROOT / test).read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", RUN)
-def test_blocks_run(page: str, tmp_path: Path) -> None:
-    """One after the other in one directory, each in a process of its own, without a warning of tbasync's."""
+def run_blocks(page: str, directory: Path) -> Path:
+    """Runs them one after the other in a directory, which is returned, each in a process of its own."""
     tried = 0
     environment = {**os.environ, "PYTHONPATH": str(Path(tbasync.__file__).parent.parent)}
     for block in blocks(page):
         if "torch" in re.findall(r"^(?:import|from) (\w+)", block, re.MULTILINE) and not find_spec("torch"):
             continue
         command = [sys.executable, "-W", "error:::__main__", "-W", "error::UserWarning", "-c", block]
-        subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=60)
+        subprocess.run(command, cwd=directory, env=environment, check=True, timeout=60)
         tried += 1
     if not tried:
         pytest.skip("every block of the page needs torch")
-    for directory in {path.parent for path in tmp_path.rglob("*tfevents*")}:
+    return directory
+
+
+pages = ahead("page", run_blocks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_blocks_run(page: str, pages: Callable[[str], Path]) -> None:
+    """None fails or leads to a warning of tbasync's, and what they log is there."""
+    for directory in {path.parent for path in pages(page).rglob("*tfevents*")}:
         assert len(plain_reader.events(directory)) > 1

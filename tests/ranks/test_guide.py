@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 pytest.importorskip("torch")
 
 import tbasync
+
+from ..support.ahead import ahead
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "ranks.md").read_text("utf-8"), re.DOTALL)
@@ -39,13 +42,11 @@ def test_every_block_is_tried() -> None:
     assert [run_of(block) for block in BLOCKS] == list(LEFT)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", [pytest.param(block, id=run_of(block)) for block in BLOCKS])
-def test_in_a_job_of_two(block: str, tmp_path: Path) -> None:
-    """torchrun starts it twice on the CPU; a single event file holds every point."""
+def job_of_two(block: str, directory: Path) -> Path:
+    """Has torchrun start it twice on the CPU; the directory that it logged to."""
     if "import lightning" in block and find_spec("lightning") is None:
         pytest.skip("lightning is not installed")
-    (tmp_path / "train.py").write_text(block, encoding="utf-8")
+    (directory / "train.py").write_text(block, encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     command += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "train.py"]
     package = str(Path(tbasync.__file__).parent.parent)
@@ -58,7 +59,7 @@ def test_in_a_job_of_two(block: str, tmp_path: Path) -> None:
     }
     done = subprocess.run(
         command,
-        cwd=tmp_path,
+        cwd=directory,
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -66,7 +67,17 @@ def test_in_a_job_of_two(block: str, tmp_path: Path) -> None:
         timeout=100,
     )
     assert done.returncode == 0, done.stdout
-    run = run_of(block)
-    assert len(list((tmp_path / run).rglob("*tfevents*"))) == 1
-    series = tbasync.read(tmp_path / run)
-    assert {tag: len(found.steps) for tag, found in series.items()} == LEFT[run]
+    return directory / run_of(block)
+
+
+jobs = ahead("block", job_of_two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [pytest.param(block, id=run_of(block)) for block in BLOCKS])
+def test_in_a_job_of_two(block: str, jobs: Callable[[str], Path]) -> None:
+    """A single event file holds every point."""
+    run = jobs(block)
+    assert len(list(run.rglob("*tfevents*"))) == 1
+    series = tbasync.read(run)
+    assert {tag: len(found.steps) for tag, found in series.items()} == LEFT[run_of(block)]

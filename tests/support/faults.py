@@ -41,7 +41,7 @@ class Fault:
         self.writer = writer
         self.monkeypatch = monkeypatch
         if self.waiting is WriterStalledError:  # elsewhere a busy machine would be taken for a stall
-            monkeypatch.setattr(pipeline_module, "STALL_SECONDS", 0.3)
+            monkeypatch.setattr(pipeline_module, "STALL_SECONDS", 0.1)
 
     def strike(self) -> None:
         """Makes it go wrong."""

@@ -17,9 +17,9 @@ from ..support.calls import BARRIERS, call_of, public_methods
 from ..support.faults import FAULTS, Fault, outcome
 from ..support.plain_reader import steps
 
-# No call may take longer, whatever has gone wrong. Most take microseconds; a stall is told after 0.3 s here.
+# No call may take longer, whatever has gone wrong. Most take microseconds; a stall is told after 0.1 s here.
 BOUND_SECONDS = 20.0
-A_MOMENT = 0.1
+A_MOMENT = 0.05
 
 pytestmark = pytest.mark.filterwarnings("ignore::tbasync.TbasyncWarning")
 
