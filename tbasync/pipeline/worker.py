@@ -31,8 +31,8 @@ from .queue import PushQueue
 from .self_report import SelfReport
 
 # Items taken at once. Below 500 elements numpy keeps the GIL from one end of a piece of scalars to the other: a loop
-# that waits for it is held up once, for some 0.2 ms, and not at each of forty calls.
-_PIECE = 480
+# that waits for it is held up once, for a fraction of a millisecond, and not at each of forty calls.
+_PIECE = 320
 # And that many while somebody waits for the thread to get on: numpy's fixed costs count then. Not before: against a
 # loop that does nothing but push, each scalar that is encoded meanwhile is a push that has to wait.
 _LONG_PIECE = 1920
