@@ -13,7 +13,8 @@ from hypothesis import settings
 settings.register_profile("tbasync", deadline=None, derandomize=True)
 settings.load_profile("tbasync")
 
-# In a shell's background jobs the keyboard's signals are ignored, and so they would be in the processes that tests start.
+# In a shell's background jobs the keyboard's signals are ignored, and so they would be in the processes that tests
+# start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGQUIT") and signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
