@@ -80,7 +80,9 @@ class RemoteFiles:
         self._store = store
         self._segment_seconds = segment_seconds
         self._segment_bytes = segment_bytes
-        self.chunk_bytes = min(RunFiles.chunk_bytes, segment_bytes)
+        self.chunk_bytes = min(
+            RunFiles.chunk_bytes, segment_bytes, spool_bytes // 8
+        )  # the last may be too much
         self._spool_bytes = spool_bytes
         self._spool_dir = spool_dir
         self._process = os.getpid()
