@@ -152,7 +152,7 @@ def test_terminated_children(method: str, tmp_path: Path) -> None:
     assert runs.scalars(tmp_path / "runs") == {"child/loss": POINTS}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("package", ["torch.utils.tensorboard", "tensorboardX"])
 def test_packages_give_tbasyncs_writer(package: str, tmp_path: Path) -> None:
     """Scripts with the import lines of torch and tensorboardX log through tbasync."""
@@ -190,7 +190,7 @@ def test_forked_children(tmp_path: Path) -> None:
     assert sorted(series["main/loss"]) == [*POINTS, (1000, -1.0), (1001, -2.0)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_of_multiprocessing(method: str, tmp_path: Path) -> None:
     """Children started in any way log through tbasync as well, and leave nothing behind unwritten."""
@@ -212,7 +212,7 @@ def test_processes_of_multiprocessing(method: str, tmp_path: Path) -> None:
     assert runs.scalars(tmp_path / "runs") == {"child0/loss": POINTS, "child1/loss": POINTS}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_under_torchrun(tmp_path: Path) -> None:
     """`torchrun … -m tbasync run script.py`: every rank runs the script, its environment as torchrun set it."""
     script = """

@@ -19,8 +19,10 @@ EPOCHS, SEED = 2, 3
     scope="session",
     params=[
         pytest.param(("tbasync", "torch", True), marks=pytest.mark.torch, id="tbasync-torch-fast"),
-        pytest.param(("tbasync", "numpy", False), id="tbasync-numpy-slow"),
-        pytest.param(("torch", "torch", False), marks=pytest.mark.torch, id="torch-torch-slow"),
+        pytest.param(("tbasync", "numpy", False), marks=pytest.mark.long, id="tbasync-numpy-slow"),
+        pytest.param(
+            ("torch", "torch", False), marks=[pytest.mark.torch, pytest.mark.long], id="torch-torch-slow"
+        ),
     ],
 )
 def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:

@@ -15,7 +15,7 @@ from ..support.ahead import ahead
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks into /proc"),
 ]
 

@@ -73,7 +73,7 @@ def job_of_two(block: str, directory: Path) -> Path:
 jobs = ahead("block", job_of_two)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("block", [pytest.param(block, id=run_of(block)) for block in BLOCKS])
 def test_in_a_job_of_two(block: str, jobs: Callable[[str], Path]) -> None:
     """A single event file holds every point."""

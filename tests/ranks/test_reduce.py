@@ -420,11 +420,11 @@ def test_a_store_that_ends_before_the_writers(make_job):
     for writer in writers:
         writer.add_scalar("a", 1.0, 0)
     wait_until(lambda: writers[0].stats().reductions.groups == {2: 1})
-    job.store.broken = ConnectionError("it has ended")
     before = time.monotonic()
-    writers[1].close()
 
     def log_and_close():
+        job.store.broken = ConnectionError("it has ended")  # which the writing rank may notice at once
+        writers[1].close()
         writers[0].add_scalar("a", 7.0, 1)
         wait_until(lambda: writers[0].stats().reductions.waiting == 1)
         writers[0].close()
