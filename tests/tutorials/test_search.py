@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "docs" / "tutorials" / "search_and_feature_maps.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_it_logs(tmp_path: Path) -> None:
     """The learning rate and the pictures by epoch, each batch in five, and all eight trials with their values."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
