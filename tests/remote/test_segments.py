@@ -83,13 +83,16 @@ def test_age_uploads_without_a_barrier(tmp_path: Path, store: Watched, spools: P
 
 
 def test_size_uploads_without_a_barrier(tmp_path: Path, store: Watched) -> None:
-    """A segment ends when it has grown to `segment_bytes`; none is much larger."""
+    """A segment ends when it has grown to `segment_bytes`; none is larger by more than what is appended at once.
+
+    That is up to as much again, and the records of one piece of the queue, some 110,000 bytes here.
+    """
     with SummaryWriter(url(tmp_path), segment_bytes=100_000) as writer:
         for step in range(20_000):
             writer.add_scalar("loss", 1.0, step)
     sizes = [path.stat().st_size for path in event_files(tmp_path)]
-    assert len(sizes) >= 5
-    assert max(sizes) < 200_000
+    assert len(sizes) >= 4
+    assert max(sizes) < 320_000
     assert min(sizes[:-1]) >= 100_000
     assert steps(tmp_path, "loss") == list(range(20_000))
 
