@@ -60,12 +60,9 @@ class DefaultCounts:
         """Counts finite values, of one dimension and contiguous, in memory that `scratch` has room for."""
         word = np.uint32 if piece.dtype == np.float32 else np.uint64
         cells, sums = scratch.first(piece.size, np.intp), scratch.second(piece.size, word)
-        self.add_codes(codes(piece.view(word), cells, sums))
-
-    def add_codes(self, codes: NDArray[np.intp]) -> None:
-        """Counts values whose codes are known, see `codes`."""
-        for start in range(0, codes.size, _HELD):
-            self._codes += np.bincount(codes[start : start + _HELD], minlength=_CODES)
+        found = codes(piece.view(word), cells, sums)
+        for start in range(0, found.size, _HELD):
+            self._codes += np.bincount(found[start : start + _HELD], minlength=_CODES)
 
     def add_counts(self, counts: NDArray[np.int64]) -> None:
         """Adds counts of shape (1548,) that were made elsewhere."""
@@ -109,9 +106,8 @@ def codes(bits: NDArray[Any], cells: NDArray[np.intp], sums: NDArray[Any]) -> ND
     """
     low_bits = 8 * bits.itemsize - 16
     _shift(bits, low_bits, cells)
-    _table(np.uint32 if bits.itemsize == 4 else np.uint64).take(
-        cells, out=sums, mode="wrap"
-    )  # "wrap" needs no second look at the indices
+    table = _table(np.uint32 if bits.itemsize == 4 else np.uint64)
+    table.take(cells, out=sums, mode="wrap")  # "wrap" needs no second look at the indices
     np.add(sums, bits, out=sums)
     _shift(sums, low_bits, cells)
     return cells
