@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,3 +62,24 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "this has not become true in time"
         time.sleep(0.1)
+
+
+def node(page: Any, name: str) -> Any:
+    """A node of the graph, by its path."""
+    return page.locator(f'g.node[data-name="{name}"]')
+
+
+def open_model(page: Any, name: str, layers: Sequence[str]) -> None:
+    """Opens a model's box in the graph; returns when its layers have stopped moving, in a row from input to output."""
+    from playwright.sync_api import expect
+
+    node(page, name).dblclick()
+    for layer in layers:
+        expect(node(page, f"{name}/{layer}")).to_be_visible()
+
+    def in_a_row() -> bool:
+        heights = [node(page, f"{name}/{layer}").bounding_box()["y"] for layer in layers]
+        return heights == sorted(heights, reverse=True)  # data flows upwards
+
+    eventually(in_a_row)
+    page.locator("tf-graph-scene").click(position={"x": 20, "y": 400})  # selects nothing

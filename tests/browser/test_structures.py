@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.browser.chromium import pixels
-from tests.browser.pages import Picture, Visit, eventually
+from tests.browser.pages import Picture, Visit, eventually, node, open_model
 from tests.support.tensorboard_server import TensorBoard, needs_tensorboard
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
@@ -33,23 +33,10 @@ LAYERS = [
 def test_graphs(visit: Visit, picture: Picture) -> None:
     """The model's box opens to its layers, in a row from input to output, and a layer to its operations."""
     page = visit("graphs")
-    node(page, "Sequential").dblclick()
-    for layer in LAYERS:
-        expect(node(page, f"Sequential/{layer}")).to_be_visible()
-
-    def in_a_row() -> bool:
-        heights = [node(page, f"Sequential/{layer}").bounding_box()["y"] for layer in LAYERS]
-        return heights == sorted(heights, reverse=True)  # data flows upwards
-
-    eventually(in_a_row)  # once the boxes have stopped moving
-    page.locator("tf-graph-scene").click(position={"x": 20, "y": 400})  # selects nothing
+    open_model(page, "Sequential", LAYERS)
     picture("graphs")
     node(page, "Sequential/Linear[output]").dblclick()
     expect(node(page, "Sequential/Linear[output]/weight")).to_be_attached()
-
-
-def node(page: Any, name: str) -> Any:
-    return page.locator(f'g.node[data-name="{name}"]')
 
 
 def test_projector(visit: Visit, board: TensorBoard, picture: Picture) -> None:

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.browser.chromium import WIDTH, pixels
-from tests.browser.pages import Picture, Visit, card, colours, drawn_from, eventually, filter_tags, tooltip
+from tests.browser.pages import (
+    Picture,
+    Visit,
+    card,
+    colours,
+    drawn_from,
+    eventually,
+    filter_tags,
+    node,
+    open_model,
+    tooltip,
+)
 from tests.browser.tutorial import tutorial
 from tests.support.tensorboard_server import TensorBoard, needs_tensorboard
 
@@ -102,16 +113,7 @@ class TestGraphAndEmbedding:
     def test_graph(self, visit: Visit, picture: Picture) -> None:
         """The model's box opens to its five layers."""
         page = visit("graphs")
-        node(page, "SmallLeNet").dblclick()
-        for layer in LAYERS:
-            expect(node(page, f"SmallLeNet/{layer}")).to_be_visible()
-
-        def in_a_row() -> bool:
-            heights = [node(page, f"SmallLeNet/{layer}").bounding_box()["y"] for layer in LAYERS]
-            return heights == sorted(heights, reverse=True)  # data flows upwards
-
-        eventually(in_a_row)  # once the boxes have stopped moving
-        page.locator("tf-graph-scene").click(position={"x": 20, "y": 400})  # selects nothing
+        open_model(page, "SmallLeNet", LAYERS)
         page.get_by_text("Fit to screen").click()
         layer = node(page, "SmallLeNet/Linear[linear3]")
         eventually(lambda: layer.bounding_box()["y"] > 60)  # below the head of the page
@@ -128,10 +130,6 @@ class TestGraphAndEmbedding:
         canvas = frame.locator("canvas").first
         eventually(lambda: bool((pixels(canvas).mean(axis=2) < 100).mean() > 0.01))
         picture("losses_projector")
-
-
-def node(page: Any, name: str) -> Any:
-    return page.locator(f'g.node[data-name="{name}"]')
 
 
 class TestBadCases:

@@ -122,6 +122,15 @@ class Job:
         for rank in sorted(ranks or self.writers, reverse=True):
             assert self.writers[rank].flush(10)
 
+    def start_and_close_the_first(self):
+        """Starts all ranks, has each log one scalar, and closes the writing one behind them; returns all writers."""
+        writers = self.start()
+        for writer in writers:
+            writer.add_scalar("a", 1.0, 0)
+        self.flush(1)
+        writers[0].close()
+        return writers
+
     def close(self):
         """Closes all writers, the writing one meanwhile."""
         threads = [

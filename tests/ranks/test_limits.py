@@ -116,11 +116,7 @@ def test_tags_of_other_ranks_without_end(make_job, monkeypatch):
 def test_nothing_is_left_in_the_store_for_a_writer_that_has_closed(make_job):
     """Ranks that go on logging leave no block behind, and keep none: it is lost, and counted."""
     job = make_job(2)
-    writers = job.start()
-    for writer in writers:
-        writer.add_scalar("a", 1.0, 0)
-    job.flush(1)
-    writers[0].close()
+    writers = job.start_and_close_the_first()
 
     def log_on():
         for step in range(1, 201):

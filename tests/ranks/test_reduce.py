@@ -364,11 +364,7 @@ def test_close_without_ranks_that_never_came(make_job):
 def test_what_comes_after_the_writing_rank_has_closed_is_counted(make_job):
     """It is lost, said once, and in the sending rank's `stats()`."""
     job = make_job(2)
-    writers = job.start()
-    for writer in writers:
-        writer.add_scalar("a", 1.0, 0)
-    job.flush(1)
-    writers[0].close()
+    writers = job.start_and_close_the_first()
 
     def log_too_late():
         writers[1].add_scalar("a", 1.0, 1)
