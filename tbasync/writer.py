@@ -59,6 +59,20 @@ def _one_directory(
     return log_dir or logdir
 
 
+def _remote_options(
+    log_dir: str,
+    flush_secs: float,
+    segment_bytes: int,
+    spool_bytes: int,
+    spool_dir: str | os.PathLike[str] | None,
+    storage_options: Mapping[str, Any] | None,
+) -> RemoteOptions | None:
+    if not is_url(log_dir):
+        return None
+    spool = None if spool_dir is None else os.path.abspath(os.fspath(spool_dir))
+    return RemoteOptions(flush_secs, segment_bytes, spool_bytes, spool, storage_options or {})
+
+
 def warn_of_comet(comet_config: Mapping[str, object] | None) -> None:
     """Warns whoever constructs a writer, two calls up, if logging to Comet is asked for."""
     if comet_config is not None and not comet_config.get("disabled", False):
@@ -209,10 +223,9 @@ class SummaryWriter(
                 return
         if isinstance(chosen, os.PathLike):
             check_no_url(chosen)
-        remote = None
-        if is_url(self.log_dir):
-            spool = None if spool_dir is None else os.path.abspath(os.fspath(spool_dir))
-            remote = RemoteOptions(flush_secs, segment_bytes, spool_bytes, spool, storage_options or {})
+        remote = _remote_options(
+            self.log_dir, flush_secs, segment_bytes, spool_bytes, spool_dir, storage_options
+        )
         options = Options(
             log_dir=self.log_dir,
             filename_suffix=filename_suffix,
@@ -230,6 +243,9 @@ class SummaryWriter(
         drains = sigterm.wanted(install_sigterm)
         if make_way is not None:
             make_way()
+        self._open_pipeline(options, role, drains)
+
+    def _open_pipeline(self, options: Options, role: Role, drains: bool) -> None:
         self._attach(pipeline_of(options, self.purge_step, role))
         if drains:
             sigterm.drain(self._pipeline)

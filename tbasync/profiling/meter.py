@@ -36,6 +36,13 @@ class Entry:
         self.overridden = self.own = 0
         self.within: dict[str, int] = {}
 
+    def note_overridden(self, within: list[tuple[str, int]]) -> None:
+        """Has the latest call be one of a user's subclass, which called `within`, with their nanoseconds."""
+        self.overridden += 1
+        self.own += max(0, self.durations[-1] - sum(spent for _, spent in within))
+        for called, _ in within:
+            self.within[called] = self.within.get(called, 0) + 1
+
 
 class ThreadRecord:
     """What one thread has done; no other thread writes to it.
@@ -117,17 +124,7 @@ class Meter:
                 return method(*arguments, **options)
             if record.busy:
                 return self._within(record, name, method, arguments, options)
-            entered = perf_counter_ns()
-            self.sample.offer(name, arguments[1:], options)  # without the writer itself
-            record.busy = record.inside = True
-            record.nbytes = record.syncs = record.excluded = 0
-            start = perf_counter_ns()
-            try:
-                return method(*arguments, **options)
-            finally:
-                end = perf_counter_ns()
-                record.busy = record.inside = False
-                self._note(record, name, entered, start, end, sys._getframe().f_back)
+            return self._outermost(record, name, method, arguments, options, own=True)
 
         return timed
 
@@ -139,23 +136,36 @@ class Meter:
             record = self.record()
             if record.busy:
                 return method(*arguments, **options)
-            entered = perf_counter_ns()
-            record.busy = True
-            record.nbytes = record.syncs = record.excluded = 0
-            record.within.clear()
-            start = perf_counter_ns()
-            try:
-                return method(*arguments, **options)
-            finally:
-                end = perf_counter_ns()
-                record.busy = False
-                entry = self._note(record, name, entered, start, end, sys._getframe().f_back)
-                entry.overridden += 1
-                entry.own += max(0, entry.durations[-1] - sum(spent for _, spent in record.within))
-                for called, _ in record.within:
-                    entry.within[called] = entry.within.get(called, 0) + 1
+            return self._outermost(record, name, method, arguments, options, own=False)
 
         return timed
+
+    def _outermost(
+        self,
+        record: ThreadRecord,
+        name: str,
+        method: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        *,
+        own: bool,
+    ) -> Any:
+        """Calls for a timed version the method that it stands for; `own` if that is a package's, to be sampled."""
+        entered = perf_counter_ns()
+        if own:
+            self.sample.offer(name, arguments[1:], options)  # without the writer itself
+        record.busy, record.inside = True, own
+        record.nbytes = record.syncs = record.excluded = 0
+        record.within.clear()
+        start = perf_counter_ns()
+        try:
+            return method(*arguments, **options)
+        finally:
+            end = perf_counter_ns()
+            record.busy = record.inside = False
+            entry = self._note(record, name, entered, start, end, sys._getframe(1).f_back)
+            if not own:
+                entry.note_overridden(record.within)
 
     def _within(
         self,
