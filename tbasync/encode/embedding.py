@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from time import sleep
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..rests import offer
 from .labels import Labels, tsv
 from .projector import CONFIG, EmbeddingEntry, ProjectorList
 from .result import Encoded
@@ -122,7 +122,7 @@ def _rows(mat: npt.NDArray[Any]) -> Iterator[bytes]:
     for start in range(0, len(mat), rows):
         lines = ("\t".join(_printed(row)) + "\n" for row in mat[start : start + rows])
         yield "".join(lines).encode("ascii")
-        sleep(0)  # lets a waiting thread have the GIL
+        offer()
 
 
 def _printed(row: npt.NDArray[Any]) -> Iterator[str]:

@@ -10,6 +10,8 @@ several threads; what was found to break, and what is done about it:
 * A lock admits one writer's thread at a time to that parser. Callers never take it.
 * Since matplotlib 3.8, `Figure.draw` takes a lock of matplotlib's: a loop that draws a figure itself waits
   while the writer draws one. That is out of tbasync's hands.
+* Drawing is Python for the most part, and takes tens of milliseconds. A loop that wants the GIL meanwhile would
+  wait for it for a whole switch interval of 5 ms, again and again: while the writer draws, it is shorter.
 * The settings (`rcParams`) belong to the process, and some, such as those of ticks, are read only when a
   figure is drawn. If they are not the same then as at the call, the user is told.
 """
@@ -18,7 +20,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -33,6 +36,7 @@ from .result import Encoded
 _LONGEST_SIDE = 2**16 - 1  # pixels, Agg's limit
 _RESTYLED = "matplotlib's rcParams changed between call and drawing; close=False draws at the call"
 
+_SWITCH_SECONDS = 200e-6
 # Excludes that two writers' threads are in the parser of `_own_parser` at once. Held while a figure is drawn.
 _drawing = threading.Lock()
 # Figures that a writer has been given to keep: the one thing that changes what later calls do.
@@ -137,12 +141,25 @@ def _draw_for_caller(figure: Any) -> Pixels:
 def _draw_for_writer(figure: Any) -> Pixels:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with _drawing:
+    with _drawing, _quick_switches():
         canvas = FigureCanvasAgg(figure)
         renderer = canvas.get_renderer()  # kept by the canvas, and so what it draws with
         _isolate(renderer)
         _isolate(getattr(renderer, "_text2path", None))  # draws text with path effects
         return _rgb(canvas)
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Meanwhile a thread that waits for the GIL gets it soon, which is a setting of the whole process."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH_SECONDS))
+    ours = sys.getswitchinterval()
+    try:
+        yield
+    finally:
+        if sys.getswitchinterval() == ours:  # nobody else has set it
+            sys.setswitchinterval(before)
 
 
 def _isolate(drawer: Any) -> None:

@@ -14,12 +14,12 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable, Iterator
-from time import sleep
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..rests import offer
 from .pixels import Pixels
 
 LONGEST_SIDE = 65535  # pixels
@@ -53,7 +53,7 @@ def encode(frames: Iterable[Pixels], fps: float) -> Iterator[bytes]:
         delay = struct.pack("<BHBB", _KEEP, _delay(index, fps), 0, 0)
         yield b"!\xf9\x04" + delay + _image(frame[top:bottom, left:right], left, top)
         before = frame
-        sleep(0)  # see `pixels`
+        offer()
     yield b";"
 
 

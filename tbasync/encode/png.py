@@ -19,7 +19,7 @@ Two choices make that:
 * deflate: what to ask of zlib is tried on a small sample of the filtered rows. Noise is stored, photographs
   are run-length and Huffman coded, and only where searching for repetitions pays is it done.
 
-As in `pixels`, work is done in bands of rows, with a chance for other threads between them.
+As in `pixels`, work is done in bands of rows, and between them the interpreter is offered to other threads.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ import struct
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
-from time import sleep
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rests import offer
 from .pixels import Pixels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, grey and alpha, RGB, RGB and alpha
 _NONE, _SUB, _UP = 0, 1, 2  # filter types
 _PENALTIES = np.array([[5], [5], [4]], np.uint64)  # of None, Sub and Up: see above
-_BAND = 1 << 18  # bytes filtered and compressed at a time
+_BAND = 1 << 17  # bytes filtered and compressed at a time
 _SAMPLE = 1 << 13  # bytes of each of three bands on which ways to compress are tried
 _TINY = 1 << 12  # bytes below which trying costs more than it saves
 
@@ -58,7 +58,7 @@ def encode(pixels: Pixels) -> list[bytes]:
     step = max(1, _BAND // rows.shape[1])
     for top in range(0, height, step):
         if top:
-            sleep(0)
+            offer()
         parts += _chunk(b"IDAT", deflater.compress(_filtered(rows, top, top + step, channels).data))
     return [*parts, *_chunk(b"IDAT", deflater.flush()), *_chunk(b"IEND", b"")]
 

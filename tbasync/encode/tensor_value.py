@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from time import sleep
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..rests import offer
 from ..wire.message import VARINT, delimited, key, nested, varint
 
 # Field numbers of TensorProto's lists (tensor.proto).
@@ -80,5 +80,5 @@ def array_bytes(array: npt.NDArray[Any], dtype: str) -> list[bytes]:
     pieces = []
     for start in range(0, flat.size, step):
         pieces.append(flat[start : start + step].tobytes())
-        sleep(0)  # lets a waiting thread have the GIL
+        offer()
     return pieces

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from time import sleep
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..proto import DataType
+from ..rests import offer
 from . import png
 from .image import NONFINITE_NOTE, check_real
 from .pixels import Pixels
@@ -64,7 +64,7 @@ def _to_uint8(image: NDArray[Any]) -> tuple[Pixels, int]:
     nonfinite = 0
     for top in range(0, len(image), rows):
         if top:
-            sleep(0)
+            offer()
         band = image[top : top + rows]
         if band.dtype.kind == "f":
             nonfinite += band.size - int(np.count_nonzero(np.isfinite(band)))

@@ -17,6 +17,7 @@ from ..encode.result import Encoded
 from ..encode.scalar import described_scalar, scalar_tensor
 from ..encode.together import together
 from ..encode.v2_scalar import v2_scalar
+from ..rests import resting
 from ..wire.event import SUMMARY, event
 from ..wire.record import record
 from ..wire.restart import hide_event, purge_events, reset_events
@@ -157,6 +158,10 @@ class Worker:
 
         Returns early, with the rest in the queue, when writing fails; the output knows the error then.
         """
+        with resting(self._rest_if_due):
+            return self._drain()
+
+    def _drain(self) -> Barrier | None:
         self.began = self._rested = time.perf_counter()
         self._cpu = time.thread_time()
         if self._last is not None and self._last.answered:

@@ -192,6 +192,33 @@ def test_one_writer_draws_at_a_time(plt: Any, monkeypatch: pytest.MonkeyPatch) -
         encoder.take(_figure(plt, parts=("text",)), close=False)
 
 
+@pytest.mark.parametrize("elsewhere", [None, 1e-3])
+def test_threads_switch_quickly_while_the_writer_draws(
+    plt: Any, monkeypatch: pytest.MonkeyPatch, elsewhere: float | None
+) -> None:
+    """A loop gets the GIL soon meanwhile; then the setting is what it was, unless another thread has changed it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    intervals = []
+    draw = FigureCanvasAgg.draw
+
+    def watched(canvas: Any) -> None:
+        intervals.append(sys.getswitchinterval())
+        draw(canvas)
+        if elsewhere is not None:
+            sys.setswitchinterval(elsewhere)
+
+    monkeypatch.setattr(FigureCanvasAgg, "draw", watched)
+    before = sys.getswitchinterval()
+    try:
+        encoder.figure("t", encoder.take(_figure(plt)))
+        after = sys.getswitchinterval()
+    finally:
+        sys.setswitchinterval(before)
+    assert intervals == [pytest.approx(200e-6)]
+    assert after == pytest.approx(elsewhere or before)
+
+
 @pytest.mark.slow
 def test_loop_lays_out_figures_while_the_writer_draws(plt: Any) -> None:
     """Neither fails, and no picture is wrong, though threads are switched as often as can be."""
