@@ -11,7 +11,7 @@ PINS   := constraints/newest.txt
 STAMP  := $(VENV)/.set-up
 DOCS   := $(VENV)/.set-up-docs
 RUN    := $(VENV)/bin/python
-# torch is pinned for Python 3.11 alone (see tools/pin.py); elsewhere the demo trains with numpy, torch tests skip.
+# torch is pinned for Python 3.11 alone (see constraints/pin.py); elsewhere the demo trains with numpy, torch tests skip.
 EXTRAS := dev$(shell $(PYTHON) -c 'import sys; print(",torch" if sys.version_info[:2] == (3, 11) else "")')
 
 .PHONY: demo test lint types bench docs clean

@@ -1,6 +1,6 @@
 """Resolve every extra afresh on every supported Python and rewrite constraints/*.txt but lowest.txt and remote.txt.
 
-    python tools/pin.py      (needs an index, and the interpreters, which .ci/python finds)
+    python constraints/pin.py      (needs an index, and the interpreters, which .ci/python finds)
 
 pip resolves; this merges its answers into one file: a package that has one version everywhere stands on a
 line of its own, the others once for each version with the Pythons it is for. torch is no choice of the
@@ -25,16 +25,16 @@ WANDB = ROOT / "constraints" / "wandb.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH, TORCH_PYTHON = "2.13.0", "3.11"
 HEADER = f"""\
-# Written by tools/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux (but
+# Written by constraints/pin.py; do not edit. Every package that any extra of tbasync brings in on Linux (but
 # remote-test, see remote.txt), at the newest version that the resolver could take on each Python; torch only on
 # Python {TORCH_PYTHON}. What only the `ecosystem` extra brings in is in ecosystem.txt.
 """
 ECOSYSTEM_HEADER = f"""\
-# Written by tools/pin.py; do not edit. What the `ecosystem` extra, the frameworks that tbasync is tested with,
+# Written by constraints/pin.py; do not edit. What the `ecosystem` extra, the frameworks that tbasync is tested with,
 # brings in on Python {TORCH_PYTHON} beyond newest.txt, at the newest versions that get on with those.
 """
 ALONE_HEADER = f"""\
-# Written by tools/pin.py; do not edit. What {{}}, on Python {TORCH_PYTHON} and in an
+# Written by constraints/pin.py; do not edit. What {{}}, on Python {TORCH_PYTHON} and in an
 # environment of their own.
 """
 
