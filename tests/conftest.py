@@ -13,12 +13,14 @@ from hypothesis import settings
 settings.register_profile("tbasync", deadline=None, derandomize=True)
 settings.load_profile("tbasync")
 
-# In a shell's background jobs the keyboard's signals are ignored, and so they would be in the processes that tests
-# start.
+# A shell's background jobs ignore the keyboard's signals, and what `nohup` starts ignores SIGHUP: so would the
+# processes that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGQUIT") and signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+for name in ("SIGQUIT", "SIGHUP"):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -53,7 +53,7 @@ LAYERS = (
     ("encode", "files"),
     ("wire",),
     ("integrations.torch_compile", "integrations.wandb"),
-    ("proto", "errors"),
+    ("proto", "errors", "rests"),
 )
 
 
