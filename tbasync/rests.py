@@ -10,25 +10,32 @@ that has not said so, such as a caller's own, never rests.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
-_rest: ContextVar[Callable[[], None] | None] = ContextVar("tbasync_rest", default=None)
+
+class _Ways(threading.local):
+    """How this thread rests. No context variable: what is called back elsewhere takes its context along."""
+
+    rest: Callable[[], None] | None = None
+
+
+_ways = _Ways()
 
 
 @contextmanager
 def resting(rest: Callable[[], None]) -> Iterator[None]:
     """Meanwhile `offer()` calls `rest` on this thread, which sleeps if it is time to."""
-    token = _rest.set(rest)
+    before, _ways.rest = _ways.rest, rest
     try:
         yield
     finally:
-        _rest.reset(token)
+        _ways.rest = before
 
 
 def offer() -> None:
     """A place where other threads can have the interpreter."""
-    rest = _rest.get()
+    rest = _ways.rest
     if rest is not None:
         rest()

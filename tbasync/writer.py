@@ -244,12 +244,12 @@ class SummaryWriter(
         if make_way is not None:
             make_way()
         self._open_pipeline(options, role, drains)
+        wandb.announce(self.log_dir)
 
     def _open_pipeline(self, options: Options, role: Role, drains: bool) -> None:
         self._attach(pipeline_of(options, self.purge_step, role))
         if drains:
             sigterm.drain(self._pipeline)
-        wandb.announce(self.log_dir)
         self.purge_step = None
         self._embeddings = ProjectorList(self._pipeline.version_beside(CONFIG))
         if options.self_report:

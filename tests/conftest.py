@@ -14,13 +14,13 @@ settings.register_profile("tbasync", deadline=None, derandomize=True)
 settings.load_profile("tbasync")
 
 # A shell's background jobs ignore the keyboard's signals, and what `nohup` starts ignores SIGHUP: so would the
-# processes that tests start.
+# processes that tests start. A handler is not passed on to those, and the tests themselves do outlive a SIGHUP.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-for name in ("SIGQUIT", "SIGHUP"):
-    number = getattr(signal, name, None)
-    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, signal.SIG_DFL)
+if hasattr(signal, "SIGQUIT") and signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,12 +8,18 @@ listed by method, neither here nor there.
 
 from __future__ import annotations
 
+import math
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
+from ..errors import TbasyncWarning
 from ..writer import SummaryWriter
 from .tensorboardx import TensorboardXWriter
 
@@ -67,13 +73,34 @@ def _make_stand_in(cls: type) -> type[SummaryWriter]:
     body = {"__module__": __package__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     if cls is not kind.original:
         return _combine(cls.__name__, (cls, stand_in(kind.original)), body)
-    return _combine(cls.__name__, (kind.writer, cls), {**body, "__reduce_ex__": _reduce})
+    return _combine(cls.__name__, (kind.writer, cls), {**body, "__reduce_ex__": _reduce, "_moment": _moment})
 
 
 def _combine(name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type[SummaryWriter]:
     # `new_class` and not `type`: the user's subclass may have a metaclass, such as ABCMeta.
     made = types.new_class(name, bases, exec_body=lambda namespace: namespace.update(body))
     return cast("type[SummaryWriter]", made)
+
+
+def _moment(
+    self: SummaryWriter, step: Any, walltime: float | None, name: str = "global_step"
+) -> tuple[int, float]:
+    """As `SummaryWriter`, but a step of 2.7 ends no script that ran before: the originals make 2 of it."""
+    if isinstance(step, (float, np.floating)) and math.isfinite(step) and not step.is_integer():
+        # The same words for every step, so that they are said once.
+        message = f"{name} is a fraction: it is cut down to an integer, as the writer does that tbasync stands in for"
+        warnings.warn(message, TbasyncWarning, stacklevel=_frames_of_tbasync())
+        step = int(step)
+    return SummaryWriter._moment(self, step, walltime, name)
+
+
+def _frames_of_tbasync() -> int:
+    """How many calls the user's line is away from who calls this: several methods lie in between."""
+    frame: FrameType | None = sys._getframe(1)
+    frames = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("tbasync."):
+        frame, frames = frame.f_back, frames + 1
+    return frames
 
 
 class _StandInFor(NamedTuple):

@@ -18,6 +18,7 @@ several threads; what was found to break, and what is done about it:
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ _RESTYLED = "matplotlib's rcParams changed between call and drawing; close=False
 _SWITCH_SECONDS = 200e-6
 # Excludes that two writers' threads are in the parser of `_own_parser` at once. Held while a figure is drawn.
 _drawing = threading.Lock()
+# The switch interval that is to come back when the figure is drawn; None in between.
+_usual_switch: float | None = None
 # Figures that a writer has been given to keep: the one thing that changes what later calls do.
 _handed_over: WeakSet[Any] = WeakSet()
 
@@ -152,14 +155,34 @@ def _draw_for_writer(figure: Any) -> Pixels:
 @contextmanager
 def _quick_switches() -> Iterator[None]:
     """Meanwhile a thread that waits for the GIL gets it soon, which is a setting of the whole process."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH_SECONDS))
-    ours = sys.getswitchinterval()
+    global _usual_switch
     try:
+        if _usual_switch is None:  # or else an exception from outside has kept it from coming back
+            _usual_switch = sys.getswitchinterval()
+        sys.setswitchinterval(min(_usual_switch, _SWITCH_SECONDS))
         yield
     finally:
-        if sys.getswitchinterval() == ours:  # nobody else has set it
-            sys.setswitchinterval(before)
+        _switch_as_usual()
+
+
+def _switch_as_usual() -> None:
+    global _usual_switch
+    # Longer than ours, it was set by somebody else meanwhile.
+    if _usual_switch is not None and sys.getswitchinterval() < 1.01 * _SWITCH_SECONDS:
+        sys.setswitchinterval(_usual_switch)
+    _usual_switch = None
+
+
+def _after_fork_in_child() -> None:
+    """The thread that may have been drawing is not there: nobody else would end what it has begun."""
+    global _drawing
+    _drawing = threading.Lock()
+    _own_parser.cache_clear()
+    _switch_as_usual()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _isolate(drawer: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rests import offer
 from .floats import Floats, flat, require_real, widen
 from .pieces import pieces
 from .pr_curve_raw import MAX_THRESHOLDS, check_thresholds, summary_bytes
@@ -115,6 +116,8 @@ def _counts(
     labels, predictions = flat(labels), flat(predictions)
     for part in pieces(predictions.size, _BLOCK):
         for start in range(part.start, part.stop, _BLOCK):
+            if start > part.start:
+                offer()
             block = slice(start, min(start + _BLOCK, part.stop))
             at = _threshold_indices(tag, predictions[block], thresholds)
             _add_block(true, false, at, labels[block], None if spread is None else spread[block])

@@ -19,7 +19,6 @@ _ROW = 10_000
 """Elements summed at a time. From the next one on OpenBLAS hands a dot product to its own threads, whose idle
 spinning would take the processor from the training loop; and up to here both sums are torch's bit for bit."""
 
-_ROWS = 25  # whose dot products are made at a time, holding the GIL: for 0.2 ms
 _LARGE = 1e140  # the sum of a piece of squares below this cannot overflow; errstate slows every call within
 
 
@@ -64,11 +63,9 @@ class Moments:
     def _add_sums(self, wide: NDArray[np.float64]) -> None:
         whole = wide.size - wide.size % _ROW if wide.size > _ROW else 0
         if whole:
-            every = wide[:whole].reshape(-1, _ROW)
-            for first in range(0, len(every), _ROWS):
-                rows = every[first : first + _ROWS]
-                squares = np.matmul(rows[:, None], rows[:, :, None])  # a dot product for each row, one call
-                self._add_up(np.add.reduce(rows, axis=1).tolist(), squares.ravel().tolist())
+            rows = wide[:whole].reshape(-1, _ROW)
+            squares = np.matmul(rows[:, None], rows[:, :, None])  # a dot product for each row, one call
+            self._add_up(np.add.reduce(rows, axis=1).tolist(), squares.ravel().tolist())
         if whole < wide.size:
             tail = wide[whole:]
             self._add_up((float(np.add.reduce(tail)),), (float(tail.dot(tail)),))

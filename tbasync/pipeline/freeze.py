@@ -31,7 +31,11 @@ def check_tag(tag: object, name: str = "tag") -> None:
 
 
 def freeze_step(step: object, name: str = "global_step") -> int:
-    """A step as an int: None is 0, as in the event file; numpy integers and 0-d integer tensors are integers.
+    """A step as an int: None is 0, as in the event file.
+
+    Args:
+        step: an int, a numpy integer or an integer tensor of one element, or a float that equals an integer.
+        name: the argument's name, for messages.
 
     Raises:
         TypeError: it is no integer.
@@ -49,6 +53,8 @@ def freeze_step(step: object, name: str = "global_step") -> int:
 
 
 def _integer_array_step(step: object, name: str) -> int:
+    if isinstance(step, (float, np.floating)) and step.is_integer():
+        return int(step)
     dtype = getattr(step, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iu" and getattr(step, "size", 0) == 1:
         return int(step.item())  # type: ignore[attr-defined]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -215,8 +218,69 @@ def test_threads_switch_quickly_while_the_writer_draws(
         after = sys.getswitchinterval()
     finally:
         sys.setswitchinterval(before)
-    assert intervals == [pytest.approx(200e-6)]
-    assert after == pytest.approx(elsewhere or before)
+    assert intervals == [pytest.approx(200e-6, abs=2e-6)]
+    assert after == pytest.approx(elsewhere or before, abs=2e-6)
+
+
+def test_a_drawing_that_fails_leaves_the_switch_interval(plt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what it was; and one that is shorter than the writer's is not made longer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    intervals = []
+
+    def fail(canvas: Any) -> None:
+        intervals.append(sys.getswitchinterval())
+        raise ValueError("torn")
+
+    monkeypatch.setattr(FigureCanvasAgg, "draw", fail)
+    before = sys.getswitchinterval()
+    try:
+        for usual in (3e-3, 50e-6):
+            sys.setswitchinterval(usual)
+            with pytest.raises(ValueError, match="^torn$"):
+                encoder.figure("t", encoder.take(_figure(plt)))
+            assert sys.getswitchinterval() == pytest.approx(usual, abs=2e-6)
+    finally:
+        sys.setswitchinterval(before)
+    assert intervals == [pytest.approx(200e-6, abs=2e-6), pytest.approx(50e-6, abs=2e-6)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_the_writer_draws(plt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child can draw, and its switch interval is the usual one, though nobody there ends what was begun."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawing, forked = threading.Event(), threading.Event()
+    draw = FigureCanvasAgg.draw
+
+    def held(canvas: Any) -> None:
+        drawing.set()
+        assert forked.wait(60)
+        draw(canvas)
+
+    taken, in_child = encoder.take(_figure(plt)), encoder.take(_figure(plt, 1))
+    monkeypatch.setattr(FigureCanvasAgg, "draw", held)
+    usual = sys.getswitchinterval()
+    writer = threading.Thread(target=encoder.figure, args=("t", taken))
+    writer.start()
+    assert drawing.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # CPython's, of forks while there are threads
+        child = os.fork()
+    if not child:  # pragma: no cover
+        status = 1
+        try:
+            signal.alarm(30)
+            monkeypatch.setattr(FigureCanvasAgg, "draw", draw)
+            as_usual = sys.getswitchinterval() == usual
+            status = 0 if encoder.figure("t", in_child).summary and as_usual else 2
+        finally:
+            os._exit(status)
+    assert sys.getswitchinterval() < usual
+    forked.set()
+    writer.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sys.getswitchinterval() == usual
 
 
 @pytest.mark.slow

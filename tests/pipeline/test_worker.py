@@ -15,13 +15,10 @@ import pytest
 
 import tbasync.encode.together as together_module
 from tbasync import TbasyncWarning
-from tbasync.encode.audio import audio
 from tbasync.encode.histogram import histogram
-from tbasync.encode.image import image
+from tbasync.encode.pieces import PIECE
 from tbasync.encode.result import Encoded
-from tbasync.encode.tensor import tensor
 from tbasync.encode.text import text
-from tbasync.encode.video import video
 from tbasync.pipeline import worker as worker_module
 from tbasync.pipeline.faults import Faults
 from tbasync.pipeline.items import Barrier, EndRun, Events, Group, Item, Metrics, Scalar, Summary, Task
@@ -185,31 +182,23 @@ def test_what_was_done_is_not_kept() -> None:
     assert [mark() for mark in marks] == [None]
 
 
-@pytest.mark.parametrize(
-    ("encode", "small", "large"),
-    [
-        (histogram, (np.ones(9, np.float32), "tensorflow", None), (np.ones(500_000), "tensorflow", None)),
-        (image, (np.zeros((1, 8, 8)), "CHW"), (np.zeros((1, 800, 800)), "CHW")),
-        (audio, (np.zeros(9),), (np.zeros(500_000),)),
-        (tensor, (np.arange(9),), (np.arange(50_000),)),
-        (video, (np.zeros((1, 1, 3, 8, 8), np.uint8), 4), (np.zeros((1, 9, 3, 8, 8), np.uint8), 4)),
-    ],
-    ids=["histogram", "image", "audio", "tensor", "video"],
-)
-def test_a_large_summary_rests_in_its_midst(
-    encode: Callable[..., Encoded], small: tuple[Any, ...], large: tuple[Any, ...]
-) -> None:
-    """While a large array is encoded the worker looks several times whether it is time to rest."""
-    beats = []
-    for arguments in (small, large):
+def test_it_rests_in_the_midst_of_a_large_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread sleeps between the pieces of a large array, when it has worked for long enough, and not otherwise."""
+    rests: list[float] = []
+    monkeypatch.setattr(worker_module.time, "sleep", rests.append)
+    monkeypatch.setattr(
+        worker_module.time, "perf_counter", lambda: 0.0
+    )  # no piece takes so long that they grow
+    array = np.ones(10 * PIECE)
+    counts = []
+    for seconds in (0.0, 3600.0):
+        monkeypatch.setattr(worker_module, "_WORK_SECONDS", seconds)
+        rests.clear()
         desk = Desk()
-        desk.push(summary(0, encode, *arguments))
+        desk.push(summary(0, histogram, array, "tensorflow", None))
         desk.worker.drain()
-        assert desk.files.steps() == [0]
-        beats.append(desk.worker.beats)
-    assert beats[1] >= beats[0] + 4
-    encode("t", *large)  # on a thread that has not said so, there is none
-    assert desk.worker.beats == beats[1]
+        counts.append(len(rests))
+    assert counts == [9 + 2, 0]  # nine between ten pieces; after the summary; at the drain's end
 
 
 def test_a_long_piece_is_written_in_its_midst(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,16 @@ def test_what_cannot_be_announced_is_said(told: list[str], monkeypatch: pytest.M
         announce("a/run")
 
 
+def test_the_warning_is_of_the_line_that_constructs_the_writer(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It points at the user's script."""
+    monkeypatch.delattr(event_file_writer, "orig_EventFileWriter")
+    with pytest.warns(TbasyncWarning, match="sync_tensorboard does not see") as caught:
+        SummaryWriter(tmp_path).close()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def records(data: bytes) -> list[bytes]:
     """The records of an offline run's file: LevelDB's log format behind a header of 7 bytes."""
     whole, part, place = [], b"", 7

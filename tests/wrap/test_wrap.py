@@ -7,9 +7,11 @@ import glob
 import json
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tbasync
@@ -53,6 +55,29 @@ def test_the_original_is_usable_afterwards(original: type, tmp_path: Path) -> No
     writer.add_scalar("loss", 0.0, 8)
     writer.close()
     assert sorted(runs.scalars(tmp_path)["loss"]) == [(step, float(step % 2)) for step in range(9)]
+
+
+@either
+def test_a_fraction_of_a_step_ends_no_script(original: Any, tmp_path: Path) -> None:
+    """Steps of all kinds come out as the original's, which cuts fractions off; that is said once for each line."""
+
+    def log(writer: Any) -> None:
+        for step in (0.25, 2.75, np.float64(-1.5), np.float32(7)):
+            writer.add_scalar("float", 0.5, step)
+            writer.add_scalar("int", 1, step)
+            writer.add_histogram("histogram", np.ones(3), step)
+            writer.add_scalars("both", {"a": 1.0}, step)
+
+    with original(str(tmp_path / "theirs")) as theirs:
+        log(theirs)
+    with tbasync.wrap(original(str(tmp_path / "ours"))) as ours, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        log(ours)
+    assert runs.scalars(tmp_path / "ours") == runs.scalars(tmp_path / "theirs")
+    assert {step for step, _ in runs.scalars(tmp_path / "ours")["float"]} == {0, 2, -1, 7}
+    assert [warning.filename for warning in told] == [__file__] * 4
+    with pytest.raises(TypeError, match="global_step must be an integer"):
+        ours.add_scalar("float", 0.5, float("nan"))
 
 
 @either

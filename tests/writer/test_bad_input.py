@@ -38,7 +38,10 @@ def writer(tmp_path: Path) -> Iterator[SummaryWriter]:
 
 
 BAD_TAGS = [None, 1, 1.5, b"tag", ["tag"], object()]
-BAD_STEPS = [1.0, 1.5, "1", b"1", [1], np.float64(1), np.array([1, 2]), np.array(1.0), 1j, object()]
+BAD_STEPS = [
+    *(1.5, float("nan"), float("inf"), np.float64(1.5), np.array(1.0), 1j),
+    *("1", b"1", [1], np.array([1, 2]), object()),
+]
 BAD_SIZED_STEPS = [2**63, -(2**63) - 1, 10**30, np.uint64(2**64 - 1)]
 BAD_SCALARS = [
     ("x", TypeError),
@@ -221,11 +224,13 @@ GOOD_STEPS = [
     (np.uint64(7), 7),
     (np.array(3), 3),
     (np.array([3]), 3),
+    (8.0, 8),
+    (np.float32(9), 9),
 ]
 
 
 def test_what_is_taken_as_a_step(tmp_path: Path) -> None:
-    """Integers of any kind, in the common call and in the others."""
+    """Integers of any kind, and floats that equal one, in the common call and in the others."""
     with SummaryWriter(tmp_path) as writer:
         for step, _ in GOOD_STEPS:
             writer.add_scalar("float", 1.0, step)
