@@ -150,3 +150,5 @@ def _show(
 
     print()
     show(report(own, under_tbasync), sys.stdout)
+    if under_tbasync is not None and status:
+        print(f"Under tbasync the script ended with status {status}; without, with 0.")

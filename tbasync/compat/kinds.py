@@ -73,7 +73,9 @@ def _make_stand_in(cls: type) -> type[SummaryWriter]:
     body = {"__module__": __package__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     if cls is not kind.original:
         return _combine(cls.__name__, (cls, stand_in(kind.original)), body)
-    return _combine(cls.__name__, (kind.writer, cls), {**body, "__reduce_ex__": _reduce, "_moment": _moment})
+    return _combine(
+        cls.__name__, (kind.writer, cls), {**body, "__reduce_ex__": _reduce, "_moment": moment_cut_down}
+    )
 
 
 def _combine(name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type[SummaryWriter]:
@@ -82,10 +84,10 @@ def _combine(name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type[S
     return cast("type[SummaryWriter]", made)
 
 
-def _moment(
+def moment_cut_down(
     self: SummaryWriter, step: Any, walltime: float | None, name: str = "global_step"
 ) -> tuple[int, float]:
-    """As `SummaryWriter`, but a step of 2.7 ends no script that ran before: the originals make 2 of it."""
+    """`SummaryWriter._moment`, but a step of 2.7 ends no script that ran before: the originals make 2 of it."""
     if isinstance(step, (float, np.floating)) and math.isfinite(step) and not step.is_integer():
         # The same words for every step, so that they are said once.
         message = f"{name} is a fraction: it is cut down to an integer, as the writer does that tbasync stands in for"

@@ -5,16 +5,26 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+import warnings
 from array import array
 from collections.abc import Callable, Iterable
 from time import monotonic, perf_counter_ns
 from typing import Any
 
-from ..compat.kinds import TENSORBOARDX
+from ..compat.kinds import TENSORBOARDX, moment_cut_down
 from ..compat.tensorboardx import TensorboardXWriter
 from ..writer import SummaryWriter
 from .instruments import CONSTRUCTOR, FILE_WRITER
 from .sample import Sampled
+
+
+class _TorchWriter(SummaryWriter):
+    _moment = moment_cut_down
+
+
+class _TensorboardXWriter(TensorboardXWriter):
+    _moment = moment_cut_down
+
 
 # Tracing a graph takes as long under tbasync as without, and can take long.
 _MOST_SECONDS = 10.0
@@ -37,7 +47,8 @@ def estimate(calls: Iterable[Sampled], place: str | None = None) -> dict[str, ar
     with tempfile.TemporaryDirectory(prefix="tbasync-profile-", dir=place) as directory:
         writer = _time(durations, CONSTRUCTOR, lambda: _writer_for_this_script(directory))
         # Nothing may be said about what the sample fails at: the script has been told already.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             _warm_up(writer)
             _make_again(calls, writer, durations)
         with contextlib.suppress(Exception):
@@ -60,7 +71,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _writer_for_this_script(directory: str) -> SummaryWriter:
-    cls = TensorboardXWriter if TENSORBOARDX.module in sys.modules else SummaryWriter
+    cls = _TensorboardXWriter if TENSORBOARDX.module in sys.modules else _TorchWriter
     return cls(directory, on_error=lambda error: None)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .result import Method, Result, Site
 from .tables import Table, seconds, size
 
 _SITES_SHOWN = 10
+_MUCH = 0.2  # of the time spent in logging, that barriers are mentioned
 _COLUMNS = ("<method", "calls", "total", "mean", "p50", "p99", "max")
 
 
@@ -93,17 +94,34 @@ def _summary(own: Result, other: Result | None) -> str:
         lines.append(
             f"Reading tensors' values took another {seconds(reads)}, and waited for a device {waits:,} times."
         )
-    if own.estimated_seconds is not None:
-        share = _ratio(spent, own.estimated_seconds)
-        lines.append(f"With tbasync it would be about {seconds(own.estimated_seconds)}{share}.")
+    lines += _estimated(own)
     if other is not None:
-        share = _ratio(spent, other.logging_seconds)
-        lines.append(
-            f"With tbasync it was {seconds(other.logging_seconds)}{share}, and the whole run took "
-            f"{seconds(other.wall_seconds)} instead of {seconds(own.wall_seconds)}."
-        )
+        lines += _compared(own, other)
     lines.append(f"Measuring cost {seconds(own.measuring_seconds)}, which is left out of all figures.")
     return "\n".join(lines)
+
+
+def _estimated(own: Result) -> Iterator[str]:
+    if own.estimated_seconds is not None:
+        share = _ratio(own.logging_seconds, own.estimated_seconds)
+        about = f"With tbasync it would be about {seconds(own.estimated_seconds)}{share}"
+        yield f"{about}, but for what flush() and close() wait for."
+    elif own.estimate:
+        tried = {method.name for method in own.estimate}
+        failed = ", ".join(method.name for method in own.methods if method.name not in tried)
+        yield f"With tbasync: no estimate, for all calls of {failed} failed when they were made again."
+
+
+def _compared(own: Result, other: Result) -> Iterator[str]:
+    share = _ratio(own.logging_seconds, other.logging_seconds)
+    was = f"With tbasync it was {seconds(other.logging_seconds)}{share}"
+    waited = sum(method.total_seconds for method in other.methods if method.name in ("flush", "close"))
+    if waited > _MUCH * other.logging_seconds:
+        was += f", {seconds(waited)} of it in flush() and close(), which wait until all is written"
+    yield f"{was}; the whole run took {seconds(other.wall_seconds)} instead of {seconds(own.wall_seconds)}."
+    calls, others = (sum(method.calls for method in run.methods) for run in (own, other))
+    if calls != others:
+        yield f"That run logged {others:,} times, and the first one {calls:,} times: they are not the same."
 
 
 def _shares(spent: float, run: Result) -> str:
