@@ -34,7 +34,7 @@ def expand(paths: list[str], *, follow_links: bool, on_error: Callable[[OSError]
     found = dict[Path, None]()
     for path in paths:
         if not os.path.lexists(path):
-            raise CommandError(f"there is no {printable(path)}")
+            raise CommandError(f"there is no file or folder {printable(path)}")
         if not os.path.isdir(path):
             found[Path(path)] = None
             continue

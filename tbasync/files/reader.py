@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from .paths import is_url
 from .records import Batch, Cause, Gap, Records
 from .series import KINDS, Metadata, Series, metadata_of, series_of
 from .tree import event_files, run_files
+
+_MOST_COMPARED = 1000  # tags of a run, with one that it does not have
 
 
 class DamagedFileWarning(TbasyncWarning):
@@ -59,8 +62,26 @@ class Run(Mapping[str, Series]):
             self._series.setdefault(series.tag, {})[series.kind] = series
 
     def __getitem__(self, tag: str) -> Series:
-        kinds = self._series[tag]
+        kinds = self._series.get(tag)
+        if kinds is None:
+            raise KeyError(self._unknown(tag))
         return kinds[min(kinds, key=KINDS.index)]
+
+    def get(self, tag: str, default: Any = None) -> Any:
+        """`self[tag]`, or `default`."""
+        return self[tag] if tag in self._series else default
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._series
+
+    def _unknown(self, tag: str) -> str:
+        """What to say of a tag that there is not, and what might be meant: another, or one of a sub-run."""
+        similar = difflib.get_close_matches(str(tag), islice(self._series, _MOST_COMPARED), n=1)
+        runs = sorted({file.parent.name for file in self.path.glob("*/*tfevents*")})
+        hints = [f"did you mean {similar[0]!r}?"] if similar else []
+        if runs:
+            hints.append(f"there are sub-runs: {', '.join(runs[:8])}{', ...' * (len(runs) > 8)}")
+        return "; ".join([f"no tag {tag!r} in {self.path}", *hints])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._series)

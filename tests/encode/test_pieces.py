@@ -46,7 +46,7 @@ class Clock:
 
 
 def test_one_piece_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is encoded in one piece costs no look at the clock, however long it takes."""
+    """What is encoded in one piece is not interrupted, however long it takes."""
     clock = Clock(monkeypatch)
     assert clock.consume(PIECE, lambda _: 0.003) == [PIECE]
     assert clock.offers == 0

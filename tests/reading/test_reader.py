@@ -35,6 +35,19 @@ def points(run: Run, tag: str) -> list[tuple[int, float, float]]:
     return list(zip(one.steps.tolist(), one.wall_times.tolist(), one.values.tolist(), strict=True))
 
 
+def test_a_tag_that_there_is_not(tmp_path: Path) -> None:
+    """The error names a similar tag, and the sub-runs, in one of which it may be; `in` and `get` just say no."""
+    run = read(write(tmp_path / "run", version(), scalar("train/loss", 1.0)))
+    with pytest.raises(KeyError, match=r"no tag 'train/los' in .*run; did you mean 'train/loss'\?"):
+        run["train/los"]
+    assert "train/los" not in run
+    assert (run.get("train/los"), run.get("train/loss", 3)) == (None, run["train/loss"])
+    for name in ("acc_valid", "acc_train"):
+        write(tmp_path / "run" / name, version(), scalar("acc", 1.0))
+    with pytest.raises(KeyError, match=r"no tag 'acc' in .*run; there are sub-runs: acc_train, acc_valid"):
+        run["acc"]
+
+
 def test_scalars(tmp_path: Path) -> None:
     """Steps, wall times and values come as arrays of the promised types, by tag, in the order of the file."""
     run = read(
