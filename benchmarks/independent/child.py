@@ -61,7 +61,7 @@ def steps(name, count, directory):
     torch.set_num_threads(1)
     net = torch.nn.Sequential(torch.nn.Linear(64, 192), torch.nn.Tanh(), torch.nn.Linear(192, 16))
     sgd = torch.optim.Adam(net.parameters())
-    x, y = torch.randn(320, 64), torch.randn(320, 16)
+    x, y = torch.randn(448, 64), torch.randn(448, 16)
     writer, wall, cpu = writer_of(name, directory), {False: 0.0, True: 0.0}, {False: 0.0, True: 0.0}
 
     def train(log):

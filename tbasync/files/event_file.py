@@ -17,6 +17,7 @@ from ..wire.record import record
 # Counts the files that this process has named, so that no two of them share a name. Padded in the name:
 # TensorBoard reads a directory's files in the order of their names.
 _counter = itertools.count()
+_latest = 0  # the time in the latest name
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CREATE = _FLAGS | os.O_CREAT | os.O_EXCL
@@ -209,7 +210,10 @@ class SegmentNames:
 
 
 def _unique_name() -> str:
-    return f"events.out.tfevents.{int(time.time()):010d}.{_host()}.{os.getpid()}.t{next(_counter):04d}"
+    """Sorts behind all earlier ones of the process: TensorBoard reads a run's files by name, and never goes back."""
+    global _latest
+    _latest = max(_latest, int(time.time()))  # the clock may have been set back
+    return f"events.out.tfevents.{_latest:010d}.{_host()}.{os.getpid()}.t{next(_counter):08d}"
 
 
 def _create(directory: str, name: Callable[[], str]) -> tuple[str, int]:

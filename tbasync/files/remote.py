@@ -5,9 +5,9 @@ end that file: it is a **segment**, a complete event file that never changes aga
 that sorts behind those of the segments before it. Stock TensorBoard reads a run's files in the order of their
 names, and goes on to the next when one has no more.
 
-    append ─► spool/files/<run>/events…t0000.00000007     what has been cut waits in line
-              ▼ cut                                        ▼ put, in order; on success removed from the spool
-              spool/files/<run>/events…t0000.00000006  ─►  s3://…/<run>/events…t0000.00000006
+    append ─► spool/files/<run>/events….00000007     what has been cut waits in line
+              ▼ cut                                  ▼ put, in order; on success removed from the spool
+              spool/files/<run>/events….00000006  ─►  s3://…/<run>/events….00000006
 
 The spool has the tree that the store is to have: what is in it after a crash can be copied there as it is.
 """

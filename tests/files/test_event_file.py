@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -139,9 +140,15 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     assert victim.read_bytes() == b"precious"
 
 
-def test_names_sort_in_the_order_of_their_making(tmp_path: Path) -> None:
-    """TensorBoard reads a directory's files by name."""
-    made = [EventFile(str(tmp_path)) for _ in range(20)]
+def test_names_sort_in_the_order_of_their_making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard reads files by name: those behind the 10,000th, and while the clock is set back, too."""
+    made = [EventFile(str(tmp_path)) for _ in range(3)]
+    monkeypatch.setattr(event_file, "_counter", itertools.count(9_990))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    made += [EventFile(str(tmp_path)) for _ in range(20)]
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    made += [EventFile(str(tmp_path)) for _ in range(3)]
     assert [file.path for file in made] == sorted(file.path for file in made)
     for file in made:
         file.close()
