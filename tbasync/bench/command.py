@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from . import document, goals, peers, runner
@@ -69,12 +70,19 @@ def report(answer: dict[str, Any], rounds: Sequence[runner.Round]) -> list[str]:
         _drift(answer["drift"]),
     ]
     absent = [name for name, peer in answer["peers"].items() if peer["status"] == "not installed"]
-    lines += [f"not installed: {', '.join(absent)}"] if absent else []
+    lines += [f"not installed: {', '.join(map(_absent, absent))}"] if absent else []
     unread = [name for name in rounds[0] if PEERS[name].is_writer and not PEERS[name].writes_events]
     lines += [f"not read back, as they write no event files: {', '.join(unread)}"] if unread else []
     for unit in UNITS.values():
         lines += table(rounds, unit)
     return lines + goals.report(rounds)
+
+
+def _absent(name: str) -> str:
+    """A writer that is not there, and why if only a part of what it needs is missing, as TensorBoard for torch's."""
+    packages = PEERS[name].packages
+    missing = [package for package in packages if find_spec(package) is None]
+    return f"{name} (for want of {', '.join(missing)})" if 0 < len(missing) < len(packages) else name
 
 
 def _drift(drift: float | None) -> str:

@@ -108,6 +108,13 @@ def test_a_crash_is_in_the_report_and_in_the_document() -> None:
     json.dumps(answer)
 
 
+def test_why_a_writer_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch is installed, and its writer cannot be measured for want of TensorBoard."""
+    monkeypatch.setattr(command, "find_spec", {"torch": object()}.get)
+    assert command._absent("torch") == "torch (for want of tensorboard)"
+    assert command._absent("tensorboardX") == "tensorboardX"
+
+
 def test_plots_of_earlier_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Those are made that the document has figures for, few kilobytes each; nothing is measured."""
     pytest.importorskip("matplotlib")
