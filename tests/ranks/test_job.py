@@ -74,6 +74,7 @@ def logged(out, rank):
         return {name: data[name] for name in data.files}
 
 
+@pytest.mark.long
 def test_a_job_under_torchrun(tmp_path):
     """DDP on four ranks: one event file, and reductions equal to what `all_gather` gives, bit for bit."""
     torchrun(tmp_path, "--gather", "--steps", "40")
