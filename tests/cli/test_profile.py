@@ -422,6 +422,7 @@ def test_a_script_from_standard_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["tbasync", "tensorboardX"])
+@pytest.mark.long
 def test_a_subclass_of_the_scripts_own(package: str, tmp_path: Path) -> None:
     """What its methods do besides is part of the calls, which are counted once; and there is an estimate."""
     pytest.importorskip(package)
@@ -465,6 +466,7 @@ TORCH = """
 
 @pytest.mark.slow
 @pytest.mark.parametrize("package", ["torch.utils.tensorboard", "tensorboardX"])
+@pytest.mark.long
 def test_totals_agree_with_the_scripts_own_clock(package: str, tmp_path: Path) -> None:
     """The table's totals, and what measuring cost, make up what the script itself has timed, within 5 %."""
     pytest.importorskip(package)

@@ -284,6 +284,7 @@ def test_a_fork_while_the_writer_draws(plt: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_loop_lays_out_figures_while_the_writer_draws(plt: Any) -> None:
     """Neither fails, and no picture is wrong, though threads are switched as often as can be."""
     parts = ("lines", "text")

@@ -323,7 +323,7 @@ def check_after_a_break(desk: Desk, items: Sequence[Item | Scalar]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::tbasync.TbasyncWarning")
-@pytest.mark.parametrize("error", [MemoryError, SystemExit])
+@pytest.mark.parametrize("error", [MemoryError, pytest.param(SystemExit, marks=pytest.mark.long)])
 def test_an_exception_at_any_line_costs_what_the_worker_was_busy_with(error: type[BaseException]) -> None:
     """Each item that travels, and the barriers between them: the last one's caller is not forgotten either."""
     for place in range(10_000):

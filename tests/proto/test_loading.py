@@ -90,6 +90,7 @@ _TENSORBOARDX = "from tensorboardX.proto import event_pb2 as x"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)], ids=str)
+@pytest.mark.long
 def test_imports_beside_tensorboard_in_any_order(order: tuple[int, ...]) -> None:
     """tbasync's, TensorBoard's and tensorboardX's schemas live in one process, whichever comes first."""
     pytest.importorskip("tensorboard")

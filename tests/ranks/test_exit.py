@@ -25,6 +25,7 @@ dist.barrier()
 
 @pytest.mark.slow
 @pytest.mark.torch
+@pytest.mark.long
 def test_a_normal_end_drains_all_ranks(tmp_path: Path) -> None:
     """Two ranks, 1,000 scalars each and no close(): 1,000 means."""
     pytest.importorskip("torch.distributed")

@@ -153,6 +153,7 @@ def block_of(run, serial):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_close_waits_as_long_as_ranks_may_be_between_two_words(make_job):
     """With a long interval a rank says nothing for long; it is not taken for one that is done."""
     job = make_job(2)

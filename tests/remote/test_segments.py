@@ -140,6 +140,7 @@ def test_purge_step_and_reopening(tmp_path: Path, store: Watched) -> None:
 @needs_tensorboard
 @pytest.mark.slow
 @pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.long
 def test_tensorboard_follows_the_segments(tmp_path: Path, fast: bool) -> None:
     """Both readers of stock TensorBoard take one segment after another, live; resets reach across them."""
     with SummaryWriter(url(tmp_path)) as writer:

@@ -70,6 +70,7 @@ def same(one: Any, other: Any) -> bool:
 
 @settings(max_examples=50)
 @given(st.lists(VALUES).map(tuple), st.dictionaries(st.text(), VALUES))
+@pytest.mark.long
 def test_equal_and_independent(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     """The copy is equal in values and types, and no mutable object of it is one of the original's."""
     frozen = FrozenCall(arguments, options)

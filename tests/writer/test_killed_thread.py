@@ -20,6 +20,7 @@ EXCEPTIONS = (RuntimeError, SystemExit, MemoryError, KeyboardInterrupt)
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::tbasync.TbasyncWarning")
+@pytest.mark.long
 def test_hundreds_of_exceptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No hang, nothing twice, each thread's order kept, and what is lost is counted, to the last summary."""
     # One that strikes while another is dealt with ends the thread, and the next push starts another; some hit what

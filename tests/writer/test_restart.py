@@ -43,6 +43,7 @@ def shown(board: TensorBoard, tag: str, run: str = ".") -> list[tuple[int, float
 @needs_tensorboard
 @pytest.mark.slow
 @pytest.mark.parametrize("fast", READERS)
+@pytest.mark.long
 def test_reset_in_tensorboard(tmp_path: Path, fast: bool) -> None:
     """A series that is reset is empty at once, then shows what came after, live and after a restart."""
     with SummaryWriter(tmp_path) as writer:
@@ -78,6 +79,7 @@ def test_reset_in_tensorboard(tmp_path: Path, fast: bool) -> None:
 @needs_tensorboard
 @pytest.mark.slow
 @pytest.mark.parametrize("fast", READERS)
+@pytest.mark.long
 def test_purge_in_tensorboard(tmp_path: Path, fast: bool) -> None:
     """Everything from the step on is gone, also of tags that are not logged again, live and after a restart."""
     with SummaryWriter(tmp_path) as writer:
