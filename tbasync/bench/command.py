@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from . import document, goals, peers, runner
@@ -80,9 +79,10 @@ def report(answer: dict[str, Any], rounds: Sequence[runner.Round]) -> list[str]:
 
 def _absent(name: str) -> str:
     """A writer that is not there, and why if only a part of what it needs is missing, as TensorBoard for torch's."""
-    packages = PEERS[name].packages
-    missing = [package for package in packages if find_spec(package) is None]
-    return f"{name} (for want of {', '.join(missing)})" if 0 < len(missing) < len(packages) else name
+    missing = PEERS[name].missing
+    return (
+        f"{name} (for want of {', '.join(missing)})" if 0 < len(missing) < len(PEERS[name].packages) else name
+    )
 
 
 def _drift(drift: float | None) -> str:

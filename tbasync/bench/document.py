@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -76,8 +75,11 @@ def drift(rounds: Sequence[Round]) -> float | None:
 
 def _peer(rounds: Sequence[Round], peer: str, units: Sequence[Unit]) -> dict[str, Any]:
     if peer not in rounds[0]:
-        absent = [name for name in PEERS[peer].packages if importlib.util.find_spec(name) is None]
-        return {"status": "not installed" if absent else "not asked", "errors": {}, "figures": {}}
+        return {
+            "status": "not installed" if PEERS[peer].missing else "not asked",
+            "errors": {},
+            "figures": {},
+        }
     figures = {
         f"{unit.name}/{name}": _figure(rounds, peer, unit, f"{unit.name}/{name}", measure)
         for unit in units

@@ -94,6 +94,11 @@ class Peer:
     barrier: str = "flush"
     everything: bool = True
 
+    @property
+    def missing(self) -> list[str]:
+        """Those of the packages that are not installed."""
+        return [package for package in self.packages if find_spec(package) is None]
+
 
 _EMPTY = Peer(Empty, (), "tbasync", writes_events=False, is_writer=False, everything=False)
 _FLOOR = Peer(Floor, (), "tbasync", writes_events=False, is_writer=False, everything=False)
@@ -115,11 +120,7 @@ PEERS: dict[str, Peer] = {
 
 def installed() -> list[str]:
     """The peers that can be measured here, in the order of the table."""
-    return [
-        name
-        for name, peer in PEERS.items()
-        if all(find_spec(package) is not None for package in peer.packages)
-    ]
+    return [name for name, peer in PEERS.items() if not peer.missing]
 
 
 def writers() -> list[str]:

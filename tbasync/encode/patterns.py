@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ..rests import offer
 from .default_bins import BUCKETS, default_edges
 from .floats import widen
-from .pieces import pieces
 from .scratch import Scratch
 
 MANY = 200_000
@@ -44,14 +43,13 @@ def count_patterns(elements: NDArray[Any]) -> Patterns:
     bits, counts = elements.view(np.uint16), np.zeros(1 << 16, np.int64)
     with Scratch() as scratch:
         scratch.fit(_HELD)
-        for part in pieces(bits.size, _HELD):
-            for start in range(part.start, part.stop, _HELD):
-                if start > part.start:
-                    offer()
-                piece = bits[start : start + _HELD]
-                index = scratch.first(piece.size, np.intp)
-                np.copyto(index, piece)
-                counts += np.bincount(index, minlength=counts.size)
+        for start in range(0, bits.size, _HELD):
+            if start:
+                offer()
+            piece = bits[start : start + _HELD]
+            index = scratch.first(piece.size, np.intp)
+            np.copyto(index, piece)
+            counts += np.bincount(index, minlength=counts.size)
     values, buckets = _meaning(elements.dtype)
     found = (counts.astype(bool) & np.isfinite(values)).nonzero()[0]
     nonfinite = elements.size - int(counts[found].sum())

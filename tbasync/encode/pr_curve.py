@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ..rests import offer
 from .floats import Floats, flat, require_real, widen
-from .pieces import pieces
 from .pr_curve_raw import MAX_THRESHOLDS, check_thresholds, summary_bytes
 from .result import Encoded
 from .shaped import Shaped
@@ -114,13 +113,12 @@ def _counts(
     true, false = np.zeros(thresholds), np.zeros(thresholds)
     spread = None if weights is None else flat(np.broadcast_to(widen(weights), predictions.shape))
     labels, predictions = flat(labels), flat(predictions)
-    for part in pieces(predictions.size, _BLOCK):
-        for start in range(part.start, part.stop, _BLOCK):
-            if start > part.start:
-                offer()
-            block = slice(start, min(start + _BLOCK, part.stop))
-            at = _threshold_indices(tag, predictions[block], thresholds)
-            _add_block(true, false, at, labels[block], None if spread is None else spread[block])
+    for start in range(0, predictions.size, _BLOCK):
+        if start:
+            offer()
+        block = slice(start, start + _BLOCK)
+        at = _threshold_indices(tag, predictions[block], thresholds)
+        _add_block(true, false, at, labels[block], None if spread is None else spread[block])
     return true, false
 
 

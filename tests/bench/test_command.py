@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tbasync.bench import command, document, goals
+from tbasync.bench import command, document, goals, peers
 from tbasync.bench.peers import PEERS
 from tbasync.bench.runner import Answers
 from tbasync.bench.units import UNITS
@@ -110,7 +110,7 @@ def test_a_crash_is_in_the_report_and_in_the_document() -> None:
 
 def test_why_a_writer_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch is installed, and its writer cannot be measured for want of TensorBoard."""
-    monkeypatch.setattr(command, "find_spec", {"torch": object()}.get)
+    monkeypatch.setattr(peers, "find_spec", {"torch": object()}.get)
     assert command._absent("torch") == "torch (for want of tensorboard)"
     assert command._absent("tensorboardX") == "tensorboardX"
 

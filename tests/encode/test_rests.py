@@ -68,21 +68,6 @@ def test_offers(encode: Callable[[], Any], expected: int, monkeypatch: pytest.Mo
     assert len(offers) == expected
 
 
-@pytest.mark.parametrize("kind", ["float16", "PR curve"])
-def test_offers_within_pieces_that_have_grown(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against a loop that never gives the GIL away pieces grow; within them it is offered as often as before."""
-    now = iter(range(1_000_000))
-    monkeypatch.setattr(pieces_module.time, "perf_counter", lambda: next(now))
-    if kind == "float16":
-        size, encode = 100_000, lambda n: histogram("t", np.ones(n, np.float16))
-    else:
-        size, encode = 65_536, lambda n: pr_curve("t", np.ones(n, bool), np.ones(n, np.float32))
-    offers = []
-    with resting(lambda: offers.append(1)):
-        encode(20 * size)
-    assert len(offers) == 19
-
-
 def test_only_the_thread_that_said_so_rests() -> None:
     """Not another one, though it be started meanwhile; and one way to rest may lie within another."""
     rests = []
